@@ -1,0 +1,1 @@
+"""The local AWS: one emulator process an account, with IAM enforced."""
