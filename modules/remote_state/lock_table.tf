@@ -1,0 +1,25 @@
+# Bootstrapped by Terragrunt, then adopted: a lost lock table stops every delivery, so it gets what a bootstrap leaves out.
+import {
+  to = aws_dynamodb_table.lock
+  id = var.lock_table
+}
+
+resource "aws_dynamodb_table" "lock" {
+  name                        = var.lock_table
+  billing_mode                = "PAY_PER_REQUEST"
+  deletion_protection_enabled = true
+  hash_key                    = "LockID"
+
+  attribute {
+    name = "LockID"
+    type = "S"
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  lifecycle {
+    prevent_destroy = true # it holds the digests of every state, and the locks of runs under way
+  }
+}
