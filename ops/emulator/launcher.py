@@ -8,7 +8,7 @@ Settings are MiniStack's own environment variables. Those that a process manager
   (SIGTERM or SIGINT, then wait for the exit; SIGKILL loses what changed since the start). Bodies of S3 objects have
   settings of their own, `S3_PERSIST` and `S3_DATA_DIR`, and are written at once; this launcher derives both.
 - `TMPDIR`: holds a pid file named after the port, `ministack-PORT.pid`.
-- `CLOUDTRAIL_RECORDING=1`: record calls for CloudTrail's LookupEvents.
+- `AUTHORIZATION_LOG=file`: append every decision on a role's request (see `ops.emulator.authorization`).
 
 Ready when `GET /_ministack/health` answers 200. A taken port ends the process with exit code 1 and a sentence.
 """
@@ -30,6 +30,9 @@ def main() -> None:
     # Imported late: MiniStack reads its settings from the environment when it is imported.
     import ministack.app
 
+    from ops.emulator import authorization
+
+    authorization.install()
     ministack.app.app = behind_tls(ministack.app.app)
     ministack.app.main()
 
