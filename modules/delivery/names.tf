@@ -1,0 +1,36 @@
+# What the policies are about. The roles are for one environment, one account and one region, so everything has a name
+# but the API: API Gateway makes up its id.
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  name = "welcome-${var.environment}"
+
+  _account   = data.aws_caller_identity.current.account_id
+  _partition = data.aws_partition.current.partition
+  _region    = data.aws_region.current.region
+
+  api_arns              = [for path in ["/apis", "/apis/*"] : "arn:${local._partition}:apigateway:${local._region}::${path}"]
+  api_tags_arn          = "arn:${local._partition}:apigateway:${local._region}::/tags/arn%3A${local._partition}%3Aapigateway%3A${local._region}%3A%3A%2Fapis%2F*"
+  alarms_arn            = "arn:${local._partition}:cloudwatch:${local._region}:${local._account}:alarm:${local.name}-*"
+  function_arn          = "arn:${local._partition}:lambda:${local._region}:${local._account}:function:${local.name}"
+  function_role_arn     = "arn:${local._partition}:iam::${local._account}:role/${local.name}"
+  function_versions_arn = "${local.function_arn}:*" # versions and aliases
+  log_group_arns = [
+    for group in ["/aws/apigateway/${local.name}", "/aws/lambda/${local.name}"] :
+    "arn:${local._partition}:logs:${local._region}:${local._account}:log-group:${group}"
+  ]
+  table_arn = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${local.name}"
+
+  bucket_arn       = "arn:${local._partition}:s3:::${var.state.bucket}"
+  lock_table_arn   = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${var.state.lock_table}"
+  plan_records_arn = "${local.bucket_arn}/plans/${var.environment}/*"
+
+  # The units' own states, and that of this unit: the units read its outputs.
+  own_states      = [for unit in sort(tolist(var.state.units)) : "${var.environment}/${unit}/terraform.tfstate"]
+  readable_states = concat(local.own_states, ["${var.environment}/delivery/terraform.tfstate"])
+}

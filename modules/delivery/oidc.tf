@@ -1,0 +1,60 @@
+locals {
+  issuer = "token.actions.githubusercontent.com"
+
+  github_environments = coalesce(var.github_environments, {
+    apply   = var.environment
+    plan    = "${var.environment}-plan"
+    release = "${var.environment}-release"
+  })
+
+  repository = (
+    var.github.legacy_subject
+    ? "${var.github.owner}/${var.github.repository}"
+    : "${var.github.owner}@${var.github.owner_id}/${var.github.repository}@${var.github.repository_id}"
+  )
+  subjects = { for role, name in local.github_environments : role => "repo:${local.repository}:environment:${name}" }
+}
+
+# Adopting instead of creating is a property of the account, so it is asked of the account (`ops bootstrap`).
+import {
+  for_each = toset(var.existing_oidc_provider_arn[*])
+  to       = aws_iam_openid_connect_provider.github
+  id       = each.value
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://${local.issuer}"
+  client_id_list = ["sts.amazonaws.com"]
+
+  lifecycle {
+    prevent_destroy = true # the account has one: other repositories may depend on it
+  }
+}
+
+data "aws_iam_policy_document" "trust" {
+  for_each = local.subjects
+
+  statement {
+    sid     = "JobsOfOneGitHubEnvironment"
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.github.arn]
+    }
+
+    # StringEquals fails when a claim is absent, which ForAllValues would not.
+    dynamic "condition" {
+      for_each = merge(lookup(var.github.extra_claims, each.key, {}), {
+        aud = "sts.amazonaws.com"
+        sub = each.value
+      })
+
+      content {
+        test     = "StringEquals"
+        variable = "${local.issuer}:${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+locals {
+  policies = {
+    apply   = data.aws_iam_policy_document.apply.json
+    plan    = data.aws_iam_policy_document.plan.json
+    release = data.aws_iam_policy_document.release.json
+  }
+}
+
+resource "aws_iam_role" "pipeline" {
+  for_each = local.subjects
+
+  name                 = "${local.name}-${each.key}"
+  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  description          = "For jobs of ${each.value}"
+  max_session_duration = 3600 # the shortest that IAM accepts; the workflows ask for less
+  permissions_boundary = aws_iam_policy.pipeline_boundary.arn
+}
+
+resource "aws_iam_role_policy" "pipeline" {
+  for_each = aws_iam_role.pipeline
+
+  name   = each.key
+  role   = each.value.name
+  policy = local.policies[each.key]
+}
+
+# A policy that somebody adds by hand shows as drift of this unit, instead of staying unnoticed.
+resource "aws_iam_role_policies_exclusive" "pipeline" {
+  for_each = aws_iam_role_policy.pipeline
+
+  role_name    = each.value.role
+  policy_names = [each.value.name]
+}
+
+resource "aws_iam_role_policy_attachments_exclusive" "pipeline" {
+  for_each = aws_iam_role.pipeline
+
+  role_name   = each.value.name
+  policy_arns = []
+}
