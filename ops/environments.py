@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,6 +36,7 @@ class Environment:
     region: str
     directory: Path
     position: int
+    settings: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # all locals of env.hcl
 
     @property
     def resource_name(self) -> str:
@@ -117,7 +118,9 @@ def _environments(live: Path) -> tuple[Environment, ...]:
         values = _locals(file)
         try:
             found.append(
-                Environment(file.parent.name, values["account_id"], values["region"], file.parent, position)
+                Environment(
+                    file.parent.name, values["account_id"], values["region"], file.parent, position, values
+                )
             )
         except KeyError as missing:
             raise BadInput(f"{file} has no {missing}: an env.hcl names account_id and region.") from None

@@ -5,7 +5,8 @@ MiniStack evaluates policies faithfully, but for some requests it evaluates the 
 protocol, iam:PassRole). A policy written for AWS would then fail, or worse, pass. The policies are right and the
 emulator is not, so it is corrected here; `tests/policy/test_emulator_authorization.py` has a test for each correction.
 
-`AUTHORIZATION_LOG=file` appends one JSON line a decision: {"role", "action", "resource", "allowed"} (see `ops policy`).
+`AUTHORIZATION_LOG=file` appends a JSON line for each decision on a role's request, which is what `ops policy` reads:
+{"role": …, "action": …, "resource": …, "keys": condition keys of the service, "allowed": …}.
 """
 
 from __future__ import annotations
@@ -24,8 +25,19 @@ from ministack.services import cognito, dynamodb, iam, sts
 
 from ops.emulator import condition_keys
 
-# Carries the passed role from where a request is read to where it is judged; no policy can name it.
-_PASSED_ROLE = "ministack:passed-role"
+# Carries what else a request needs from where it is read to where it is judged; no policy can name this key.
+_ALSO = "ministack:also"
+# Creating something with tags needs the right to tag it as well.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/ (the dependent actions of each)
+_TAGGED_ON_CREATION = {
+    "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
+    "dynamodb:CreateTable": "dynamodb:TagResource",
+    "iam:CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
+    "iam:CreatePolicy": "iam:TagPolicy",
+    "iam:CreateRole": "iam:TagRole",
+    "lambda:CreateFunction": "lambda:TagResource",
+    "logs:CreateLogGroup": "logs:TagResource",
+}
 
 
 def install() -> None:
@@ -90,6 +102,7 @@ def _resource(original: Callable[..., str], *of: Any) -> str:
     *parts, region, account = of
     request = Request(*parts)
     named = {
+        "dynamodb": _tagged_table,
         "iam": _iam_entity,
         "lambda": _function,
         "logs": _log_group,
@@ -123,6 +136,10 @@ def _iam_entity(request: Request, _region: str, account: str) -> str | None:
     return request.parameters.get("OpenIDConnectProviderArn")
 
 
+def _tagged_table(request: Request, _region: str, _account: str) -> str | None:
+    return request.parameters.get("ResourceArn")
+
+
 def _alarm(request: Request, region: str, account: str) -> str | None:
     """The alarm that is named; metrics have no ARN, so requests about them are about `*`."""
     parameters = request.parameters
@@ -145,9 +162,13 @@ def _request_context(original: Callable[..., dict[str, Any]], *of: Any) -> dict[
         context |= condition_keys.permissions_boundary(operation, parameters, _attached_boundary(parameters))
     if service == "lambda":
         context |= condition_keys.lambda_keys(operation, request, get_region(), get_account_id())
+    also: list[tuple[str, str | None, dict[str, Any]]] = []
     if passed := condition_keys.passed_role(action, request):
-        context[_PASSED_ROLE] = passed
-    return context
+        role, receiver = passed
+        also.append(("iam:PassRole", role, {"iam:PassedToService": receiver}))
+    if "aws:TagKeys" in context and action in _TAGGED_ON_CREATION:
+        also.append((_TAGGED_ON_CREATION[action], None, {}))
+    return context | ({_ALSO: also} if also else {})
 
 
 def _attached_boundary(parameters: Mapping[str, str]) -> str | None:
@@ -159,28 +180,25 @@ def _attached_boundary(parameters: Mapping[str, str]) -> str | None:
 
 
 def _enforce(original: Callable[..., Any], access_key: str, action: str, service: str, region: str, **of: Any) -> Any:
-    """Judge the action, then iam:PassRole if it passes a role: the first refusal is the answer, None is consent."""
-    context = dict(of.get("service_context") or {})
-    passed = context.pop(_PASSED_ROLE, None)
-    checks = [(action, service, of.get("resource_arn", "*"), context)]
-    if passed is not None:
-        role, receiver = passed
-        checks.append(("iam:PassRole", "iam", role, {"iam:PassedToService": receiver}))
-    for checked, of_service, resource, keys in checks:
+    """Judge the action, then what else it needs: the first refusal is the answer, None is consent."""
+    context, own = dict(of.get("service_context") or {}), of.get("resource_arn", "*")
+    also = context.pop(_ALSO, [])
+    for checked, on, keys in [(action, own, context), *also]:
+        resource = on or own
+        of_service = "iam" if checked.startswith("iam:") else service
         denied = original(access_key, checked, of_service, region, resource_arn=resource, service_context=keys)
-        _record(access_key, checked, resource, allowed=denied is None)
+        _record(access_key, {"action": checked, "resource": resource, "keys": keys, "allowed": denied is None})
         if denied:
             return denied
     return None
 
 
-def _record(access_key: str, action: str, resource: str, *, allowed: bool) -> None:
+def _record(access_key: str, decision: dict[str, Any]) -> None:
     log = os.environ.get("AUTHORIZATION_LOG")
     principal = iam_evaluator.resolve_principal(access_key or "", get_account_id()) if log else None
     if log and isinstance(principal, iam_evaluator.PrincipalInfo) and principal.type == "AssumedRole":
-        role = principal.arn.split("/")[1]
         with open(log, "a") as lines:
-            lines.write(json.dumps({"role": role, "action": action, "resource": resource, "allowed": allowed}) + "\n")
+            lines.write(json.dumps({"role": principal.arn.split("/")[1]} | decision) + "\n")
 
 
 def _web_identity_principal(original: Callable[..., Any], token: str, provider_id: str, role_arn: str) -> Any:

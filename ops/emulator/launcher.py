@@ -30,8 +30,9 @@ def main() -> None:
     # Imported late: MiniStack reads its settings from the environment when it is imported.
     import ministack.app
 
-    from ops.emulator import authorization
+    from ops.emulator import alarms, authorization
 
+    alarms.install()
     authorization.install()
     ministack.app.app = behind_tls(ministack.app.app)
     ministack.app.main()
