@@ -1,7 +1,5 @@
 """The message as a page for people. One file, no script; the policy allows its style by hash and nothing else."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html

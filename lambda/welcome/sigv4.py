@@ -3,19 +3,17 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import hmac
 import time
-import urllib.parse
 from collections.abc import Mapping
 from typing import NamedTuple
+from urllib.parse import quote
 
 
 class Credentials(NamedTuple):
-    """One set of access keys; `session_token` comes with every temporary set."""
+    """One set of access keys; a temporary set has a session token."""
 
     access_key: str
     secret_key: str
@@ -23,42 +21,39 @@ class Credentials(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What is signed. `path` and `query` are as on the wire; S3, which encodes a path once only, is not supported."""
+    """What is signed, as it is on the wire. Not for S3, which encodes paths differently."""
 
     method: str
     path: str
+    query: str
     headers: Mapping[str, str]
     body: bytes
-    query: str = ""
 
 
 def sign(request: Request, credentials: Credentials, region: str, service: str, at: float) -> dict[str, str]:
-    """Return the request's headers plus those that sign all of them; `at` is in seconds since the epoch."""
+    """Return the request's headers and those that sign them all, `at` so many seconds since the epoch."""
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
     headers = {**request.headers, "X-Amz-Date": moment}
     if credentials.session_token:
         headers["X-Amz-Security-Token"] = credentials.session_token
 
-    canonical_headers = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
-    names = sorted(canonical_headers)
-    signed_headers = ";".join(names)
-    canonical_request = "\n".join(
-        (
-            request.method,
-            urllib.parse.quote(request.path, safe="/~"),
-            "&".join(sorted(request.query.split("&"))),
-            *(f"{name}:{canonical_headers[name]}" for name in names),
-            "",
-            signed_headers,
-            hashlib.sha256(request.body).hexdigest(),
-        )
+    canonical = sorted((name.lower(), " ".join(value.split())) for name, value in headers.items())
+    signed_headers = ";".join(name for name, _ in canonical)
+    parts = (
+        request.method,
+        quote(request.path, safe="/~"),
+        "&".join(sorted(request.query.split("&"))),
+        *(f"{name}:{value}" for name, value in canonical),
+        "",
+        signed_headers,
+        hashlib.sha256(request.body).hexdigest(),
     )
+    digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     date = moment[:8]
     scope = f"{date}/{region}/{service}/aws4_request"
-    digest = hashlib.sha256(canonical_request.encode()).hexdigest()
-    to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}"
-    signature = _hmac(_signing_key(credentials.secret_key, date, region, service), to_sign).hex()
+    key = _signing_key(credentials.secret_key, date, region, service)
+    signature = _hmac(key, f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}").hex()
     headers["Authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
         f"SignedHeaders={signed_headers}, Signature={signature}"
@@ -66,11 +61,10 @@ def sign(request: Request, credentials: Credentials, region: str, service: str, 
     return headers
 
 
-# The key changes once a day or with the credentials, so four of the five HMACs need not be repeated.
-@functools.lru_cache(maxsize=1)
-def _signing_key(secret_key: str, date: str, region: str, service: str) -> bytes:
+@functools.lru_cache(maxsize=1)  # it changes once a day or with the credentials
+def _signing_key(secret_key: str, *scope: str) -> bytes:
     key = f"AWS4{secret_key}".encode()
-    for part in (date, region, service, "aws4_request"):
+    for part in (*scope, "aws4_request"):
         key = _hmac(key, part)
     return key
 

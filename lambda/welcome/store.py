@@ -1,9 +1,7 @@
-"""The stored message: read from DynamoDB, kept in memory for a while, and used for longer while DynamoDB is down."""
-
-from __future__ import annotations
+"""The stored message: kept in memory for a while, and for longer while DynamoDB cannot be read."""
 
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import dynamodb
 
@@ -11,13 +9,13 @@ STALE_LIMIT = 86_400.0  # seconds for which an old message is better than none
 
 
 class Reading(NamedTuple):
-    """What a read found. Without a message, `error` tells why DynamoDB gave none, or is None: there is no message."""
+    """What a read found. With neither `message` nor `error`, there is no message."""
 
     message: str | None
     cached: bool = False
-    stale_seconds: float | None = None  # age of a message that could not be read anew
+    stale: float | None = None  # age in seconds of a message that could not be read anew
     latency: float | None = None  # seconds that DynamoDB took, if it was asked
-    error: str | None = None
+    error: str | None = None  # for the log
 
 
 class _Held(NamedTuple):
@@ -26,16 +24,12 @@ class _Held(NamedTuple):
     wall: float
 
     def age(self) -> float:
-        """Seconds since the message was read.
-
-        The monotonic clock cannot be set back, but stands still in a snapshot; the wall clock knows how long a
-        restored process has really been away. The larger of the two never takes an old message for a new one.
-        """
+        """In seconds. The monotonic clock stands still in a snapshot, and the other can be set back."""
         return max(time.monotonic() - self.monotonic, time.time() - self.wall)
 
 
 class Store:
-    """One item of one table, and the last message that was read from it."""
+    """One item of one table, and the last message read from it."""
 
     def __init__(self, client: dynamodb.Client, table: str, key: str, ttl: float) -> None:
         self._client = client
@@ -49,35 +43,29 @@ class Store:
         self._held: _Held | None = None
 
     def read(self, *, through: bool = False) -> Reading:
-        """Return the message, at most `ttl` seconds old if DynamoDB answers; `through` asks it in any case."""
-        if not through and self._held and self._held.age() < self._ttl:
-            return Reading(self._held.message, cached=True)
+        """Return the message, at most `ttl` seconds old while DynamoDB answers; `through` asks it in any case."""
+        held = self._held
+        if held and not through and held.age() < self._ttl:
+            return Reading(held.message, cached=True)
         start = time.monotonic()
         try:
             message = self._fetch(consistent=through)
         except dynamodb.Unavailable as failure:
-            return self._fallback(time.monotonic() - start, str(failure))
+            latency = time.monotonic() - start
+            if held and held.age() < STALE_LIMIT:
+                return Reading(held.message, stale=held.age(), latency=latency, error=str(failure))
+            return Reading(None, latency=latency, error=str(failure))
         now = time.monotonic()
         self._held = None if message is None else _Held(message, now, time.time())
         return Reading(message, latency=now - start)
 
     def _fetch(self, *, consistent: bool) -> str | None:
-        answer = self._client.call("GetItem", {**self._query, "ConsistentRead": consistent})
-        item: Any = answer.get("Item")
-        if not item or not isinstance(item, dict):
-            return None  # no item, or an item without the attribute
-        value = item.get("message")
-        text = value.get("S") if isinstance(value, dict) else None
-        if not isinstance(text, str):
-            raise dynamodb.Unavailable("the message is not a string")
+        item = self._client.call("GetItem", {**self._query, "ConsistentRead": consistent}).get("Item")
+        if not item:  # there is none, or it lacks the attribute
+            return None
         try:
-            text.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair: valid in JSON, but impossible to send on
-            raise dynamodb.Unavailable("the message is not text") from None
-        return text
-
-    def _fallback(self, latency: float, error: str) -> Reading:
-        age = self._held.age() if self._held else STALE_LIMIT
-        if self._held and age < STALE_LIMIT:
-            return Reading(self._held.message, stale_seconds=age, latency=latency, error=error)
-        return Reading(None, latency=latency, error=error)
+            message: str = item["message"]["S"]
+            message.encode()  # half of a surrogate pair is valid JSON, but cannot be sent on
+        except (KeyError, TypeError, AttributeError, UnicodeEncodeError) as error:
+            raise dynamodb.Unavailable(f"the message is not text: {error!r}") from error
+        return message

@@ -1,21 +1,25 @@
-"""One line of JSON for each request: a log entry, and metrics in CloudWatch's embedded metric format.
-
-Source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-"""
-
-from __future__ import annotations
+"""One line of JSON a request: a log entry, and metrics in CloudWatch's embedded metric format."""
 
 import json
 import time
 from typing import Any
 
-NAMESPACE = "Welcome"
-METRICS = {"Requests": "Count", "Errors": "Count", "CacheHits": "Count", "ColdStarts": "Count", "StoreLatency": "Milliseconds"}
+from store import Reading
 
 
-def emit(environment: str, values: dict[str, float], **fields: Any) -> None:
-    """Write the line. `values` are metrics of METRICS, `fields` what else a reader of the log wants to know."""
-    metrics = [{"Name": name, "Unit": METRICS[name]} for name in values]
-    directive = {"Namespace": NAMESPACE, "Dimensions": [["Environment"]], "Metrics": metrics}
+def emit(reading: Reading, **fields: Any) -> None:
+    """Write the line: `fields` and what was read. Times are in seconds."""
+    failed = fields["status"] >= 500  # noqa: PLR2004
+    metrics: dict[str, float] = {
+        "Requests": 1,
+        "Errors": int(failed),
+        "CacheHits": int(reading.cached),
+        "ColdStarts": int(fields["cold_start"]),
+    }
+    if reading.latency is not None:
+        metrics["StoreLatency"] = reading.latency
+    units = [{"Name": name, "Unit": "Seconds" if name == "StoreLatency" else "Count"} for name in metrics]
+    directive = {"Namespace": "Welcome", "Dimensions": [["Environment"]], "Metrics": units}
     embedded = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
-    print(json.dumps({**fields, "Environment": environment, **values, "_aws": embedded}))
+    level = "ERROR" if failed else "WARNING" if reading.error else "INFO"
+    print(json.dumps({"level": level, **fields, "error": reading.error, **metrics, "_aws": embedded}))
