@@ -111,7 +111,7 @@ data "aws_iam_policy_document" "apply" {
 
   statement {
     sid       = "ChangeTheApi"
-    actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST"]
+    actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:TagResource"]
     resources = local.api_arns
   }
 
@@ -134,9 +134,10 @@ data "aws_iam_policy_document" "apply" {
   }
 
   statement {
+    # Tags name a group without the `:*` that everything else about it has, except while it is created.
     sid       = "TagTheLogGroups"
     actions   = ["logs:TagResource", "logs:UntagResource"]
-    resources = local.log_group_arns
+    resources = flatten([for arn in local.log_group_arns : [arn, "${arn}:*"]])
   }
 
   statement {

@@ -30,6 +30,7 @@ _ALSO = "ministack:also"
 # Creating something with tags needs the right to tag it as well.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/ (the dependent actions of each)
 _TAGGED_ON_CREATION = {
+    "apigateway:POST": "apigateway:TagResource",
     "cloudwatch:PutMetricAlarm": "cloudwatch:TagResource",
     "dynamodb:CreateTable": "dynamodb:TagResource",
     "iam:CreateOpenIDConnectProvider": "iam:TagOpenIDConnectProvider",
@@ -166,7 +167,7 @@ def _request_context(original: Callable[..., dict[str, Any]], *of: Any) -> dict[
     if passed := condition_keys.passed_role(action, request):
         role, receiver = passed
         also.append(("iam:PassRole", role, {"iam:PassedToService": receiver}))
-    if "aws:TagKeys" in context and action in _TAGGED_ON_CREATION:
+    if ("aws:TagKeys" in context or request.get("tags")) and action in _TAGGED_ON_CREATION:
         also.append((_TAGGED_ON_CREATION[action], None, {}))
     return context | ({_ALSO: also} if also else {})
 
