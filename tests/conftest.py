@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,24 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from ops import environments as environments_module
 from ops import terragrunt
-from ops.emulator import process
+from ops.emulator.scratch import free_port, scratch
 from ops.environments import Environment
 from ops.paths import ROOT
+
+__all__ = ["Emulators", "copy_tree", "free_port", "start_emulators"]
 
 # What a run by hand may have set must not reach a test.
 for _name in list(os.environ):
     if _name.startswith(("AWS_", "TG_", "TF_", "WELCOME_")) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
         del os.environ[_name]
 os.environ["TARGET"] = "local"
-
-
-def free_port() -> int:
-    """A port that nothing listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def copy_tree(destination: Path) -> Path:
@@ -67,30 +61,20 @@ class Emulators:
         terragrunt.run(env, ["run", "--all", "--backend-bootstrap", *chosen, "--", "apply"])
 
 
-def start_emulators(patch: pytest.MonkeyPatch, directory: Path) -> Iterator[Emulators]:
-    """Start the emulators below `directory` on free ports, and stop them whatever happens."""
-    root, local = copy_tree(directory / "tree"), directory / "local"
-    patch.setenv("WELCOME_ROOT", str(root))
-    patch.setenv("WELCOME_LOCAL_DIR", str(local))
-    for name in ("dev", "prod"):
-        patch.setenv(f"WELCOME_PORT_{name}", str(free_port()))
-    terragrunt.environment_variables.cache_clear()
-    found = {env.name: env for env in environments_module.environments()}
-    try:
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(process.start, found.values()))
-        yield Emulators(root, local, found)
-    finally:
-        for env in found.values():
-            process.stop(env)
-        terragrunt.environment_variables.cache_clear()
+@contextlib.contextmanager
+def start_emulators(directory: Path) -> Iterator[Emulators]:
+    """Emulators below `directory`, and a copy of the tree that every command uses meanwhile."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WELCOME_ROOT", str(copy_tree(directory / "tree")))
+        with scratch(directory / "local") as found:
+            yield Emulators(directory / "tree", directory / "local", found)
 
 
 @pytest.fixture(scope="module")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
     """Two emulators of this test module's own."""
-    with pytest.MonkeyPatch.context() as patch:
-        yield from start_emulators(patch, tmp_path_factory.mktemp("emulators"))
+    with start_emulators(tmp_path_factory.mktemp("emulators")) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

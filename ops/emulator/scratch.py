@@ -1,0 +1,42 @@
+"""Emulators for a while: on free ports, with nothing in them, gone afterwards. For tests, lint and rehearsals."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ops import terragrunt
+from ops.emulator import process
+from ops.environments import Environment, environments
+
+
+def free_port() -> int:
+    """A port that nothing listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def scratch(local: Path) -> Iterator[dict[str, Environment]]:
+    """Emulators of all environments, their state below `local`. Changes `os.environ` until the block ends."""
+    names = [env.name for env in environments()]
+    settings = {f"WELCOME_PORT_{name}": str(free_port()) for name in names} | {"WELCOME_LOCAL_DIR": str(local)}
+    before = {key: os.environ.get(key) for key in settings}
+    os.environ.update(settings)
+    terragrunt.environment_variables.cache_clear()
+    found = {env.name: env for env in environments()}
+    try:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(process.start, found.values()))
+        yield found
+    finally:
+        for env in found.values():
+            process.stop(env)
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.update({key: value})
+        terragrunt.environment_variables.cache_clear()
