@@ -23,6 +23,12 @@ locals {
   profile_backend = { for key, value in { profile = local.profile } : key => value if value != "" }
 }
 
+# A unit is an instance of the module of the same name.
+terraform {
+  source                   = "${get_parent_terragrunt_dir()}/modules//${local.unit}"
+  copy_terraform_lock_file = false # a locally built provider is not in a lock file of the registry's
+}
+
 remote_state {
   backend = "s3"
 

@@ -2,6 +2,7 @@ locals {
   environment = "prod"
   account_id  = "222222222222"
   region      = "eu-central-1"
+  branch      = "main"   # a pull request into it is planned here, a push to it is delivered here
   protected   = true     # true: the welcome unit refuses to be destroyed
   direct_push = "refuse" # a push without a reviewed plan: "plan" it and apply, or "refuse" it
 

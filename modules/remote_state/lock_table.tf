@@ -1,9 +1,5 @@
-# Bootstrapped by Terragrunt, then adopted: a lost lock table stops every delivery, so it gets what a bootstrap leaves out.
-import {
-  to = aws_dynamodb_table.lock
-  id = var.lock_table
-}
-
+# Bootstrapped by Terragrunt, then adopted (the unit holds the import block): a lost lock table stops every delivery, so it
+# gets what a bootstrap leaves out.
 resource "aws_dynamodb_table" "lock" {
   name                        = var.lock_table
   billing_mode                = "PAY_PER_REQUEST"

@@ -118,7 +118,7 @@ def test_environments_differ_in_env_hcl_only() -> None:
 
 def test_units_are_short() -> None:
     for file in (ROOT / "live").rglob("terragrunt.hcl"):
-        assert len([line for line in file.read_text().splitlines() if line.strip()]) <= 22, file
+        assert len([line for line in file.read_text().splitlines() if line.strip()]) <= 20, file
 
 
 def test_mocks_are_never_allowed_on_apply(emulators: Emulators) -> None:

@@ -3,11 +3,6 @@ include "root" {
   expose = true
 }
 
-terraform {
-  source                   = "${get_repo_root()}/modules//delivery"
-  copy_terraform_lock_file = false
-}
-
 inputs = {
   environment = include.root.locals.name
   github      = include.root.locals.github

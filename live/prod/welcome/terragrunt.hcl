@@ -3,11 +3,6 @@ include "root" {
   expose = true
 }
 
-terraform {
-  source                   = "${get_repo_root()}/modules//welcome"
-  copy_terraform_lock_file = false
-}
-
 dependency "delivery" {
   config_path = "../delivery"
 

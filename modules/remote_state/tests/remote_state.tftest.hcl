@@ -12,11 +12,6 @@ mock_provider "aws" {
   }
 }
 
-# A mocked provider has nothing to import.
-override_resource {
-  target = aws_dynamodb_table.lock
-}
-
 variables {
   bucket     = "welcome-tfstate-111111111111-eu-central-1"
   lock_table = "welcome-tfstate-lock"
