@@ -6,7 +6,7 @@ import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import hcl2
 
@@ -118,9 +118,7 @@ def _environments(live: Path) -> tuple[Environment, ...]:
         values = _locals(file)
         try:
             found.append(
-                Environment(
-                    file.parent.name, values["account_id"], values["region"], file.parent, position, values
-                )
+                Environment(file.parent.name, values["account_id"], values["region"], file.parent, position, values)
             )
         except KeyError as missing:
             raise BadInput(f"{file} has no {missing}: an env.hcl names account_id and region.") from None
@@ -148,4 +146,4 @@ def selected(name: str | None) -> tuple[Environment, ...]:
 
 def github() -> dict[str, Any]:
     """`live/github.hcl`: owner, repository and their numeric ids."""
-    return cast(dict[str, Any], _locals(live_dir() / "github.hcl"))
+    return _locals(live_dir() / "github.hcl")

@@ -61,7 +61,10 @@ def checks(plans: Path) -> Iterator[Check]:
     checkov = [str(pyenv.ensure("checkov") / "bin" / "checkov"), "--quiet", "--compact", "--skip-download"]
     config = ["--config-file", str(ROOT / ".checkov.yaml")]
     yield Check("checkov modules", [*checkov, *config, "--framework", "terraform", "--directory", "modules"])
-    yield Check("checkov plans", [*checkov, *config, "--framework", "terraform_plan", "--directory", str(plans)])
+    # Enriched with the modules, so that the reasons beside the resources hold for the plans as well.
+    files = [f"--file={file}" for file in sorted(plans.rglob("*.json"))]
+    enriched = ["--framework", "terraform_plan", "--repo-root-for-plan-enrichment", "modules"]
+    yield Check("checkov plans", [*checkov, *config, *enriched, *files])
     yield Check("actionlint", [str(toolchain.ensure("actionlint"))])
     yield Check("zizmor", [str(scripts / "zizmor"), "--offline", "--pedantic", "--quiet", "."])
 

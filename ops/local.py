@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
-from ops import terragrunt, toolchain
+from ops import terragrunt
 from ops.console import log, out, step
 from ops.emulator import process
 from ops.environments import Environment, environments, live_dir, selected, target
 from ops.errors import BadInput, OpsError
 from ops.identity import announce
-from ops.paths import local_dir
+from ops.paths import cache_dir, local_dir
 from ops.status import survey
 
 env_option = click.option("--env", "name", metavar="ENV", help="One environment; all of them without it.")
@@ -36,7 +36,9 @@ def each(work: Callable[[Environment], None], envs: Iterable[Environment]) -> No
 def up(name: str | None, as_json: bool) -> None:
     """From nothing to answering URLs: tools, emulators, every unit, a first release, and a request to each URL."""
     if target() != "local":
-        raise BadInput("`make up` is for the laptop. On AWS: `make bootstrap`, then pull requests (README, «A real account»).")
+        raise BadInput(
+            "`make up` is for the laptop. On AWS: `make bootstrap`, then pull requests (README, «A real account»)."
+        )
     envs = selected(name)
     with step("tools"):
         terragrunt.environment_variables()
@@ -102,7 +104,7 @@ def clean() -> None:
     for env in environments():
         process.stop(env)
     shutil.rmtree(local_dir(), ignore_errors=True)
-    log.print(f"Removed {local_dir()}. The built tools stay in {toolchain.cache_dir()}.", markup=False)
+    log.print(f"Removed {local_dir()}. The built tools stay in {cache_dir()}.", markup=False)
 
 
 @click.command()
@@ -129,7 +131,11 @@ def destroy(name: str | None, yes: bool) -> None:
         log.print(f"{each_env.name} is protected and stays: see its env.hcl", markup=False)
     for each_env in (each_env for each_env in envs if each_env not in protected):
         if not yes and (target() == "aws" or log.is_terminal):
-            click.confirm(f"Destroy {each_env.resource_name} in account {each_env.account_id}, its message included?", abort=True, err=True)
+            click.confirm(
+                f"Destroy {each_env.resource_name} in account {each_env.account_id}, its message included?",
+                abort=True,
+                err=True,
+            )
         with step(f"{each_env.name}: destroy {each_env.resource_name}"):
             terragrunt.run(
                 each_env,

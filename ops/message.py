@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TextIO
+
 import click
 
 from ops.console import log, out
@@ -23,7 +25,9 @@ def read(env: Environment) -> str:
     except client.exceptions.ResourceNotFoundException:
         raise OpsError(f"There is no table {env.resource_name}: run `make apply ENV={env.name}` first.") from None
     if "message" not in answer.get("Item", {}):
-        raise OpsError(f"The table {env.resource_name} holds no message: `make message ENV={env.name} TEXT=…` sets one.")
+        raise OpsError(
+            f"The table {env.resource_name} holds no message: `make message ENV={env.name} TEXT=…` sets one."
+        )
     return str(answer["Item"]["message"]["S"])
 
 
@@ -33,7 +37,9 @@ def write(env: Environment, text: str) -> None:
         raise BadInput("The message is empty: nothing was changed. Pass TEXT='…'.")
     size = len(text.encode()) + _OVERHEAD
     if size > ITEM_LIMIT:
-        raise BadInput(f"The message is {size:,} bytes long, an item holds at most {ITEM_LIMIT:,}: nothing was changed.")
+        raise BadInput(
+            f"The message is {size:,} bytes long, an item holds at most {ITEM_LIMIT:,}: nothing was changed."
+        )
     client = env.client("dynamodb")
     try:
         client.update_item(
@@ -49,8 +55,10 @@ def write(env: Environment, text: str) -> None:
 @click.command()
 @click.option("--env", "name", metavar="ENV", required=True, help="The environment whose message it is.")
 @click.option("--text", help="The new message. Without it the present one is printed.")
-@click.option("--file", "file", type=click.File("r", encoding="utf-8"), help="Read the new message from a file, - for stdin.")
-def message(name: str, text: str | None, file: click.utils.LazyFile | None) -> None:
+@click.option(
+    "--file", "file", type=click.File("r", encoding="utf-8"), help="Read the new message from a file, - for stdin."
+)
+def message(name: str, text: str | None, file: TextIO | None) -> None:
     """Show or edit the message of an environment; no apply ever puts the old one back."""
     env = environment(name)
     announce([env])

@@ -61,8 +61,15 @@ def ensure(name: str) -> Path:
             for command in (
                 [sys.executable, "-m", "venv", str(target)],
                 [
-                    str(target / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes",
-                    "--no-deps", "-r", str(LOCKS / f"requirements-{name}.txt"),
+                    str(target / "bin" / "python"),
+                    "-m",
+                    "pip",
+                    "install",
+                    "--quiet",
+                    "--require-hashes",
+                    "--no-deps",
+                    "-r",
+                    str(LOCKS / f"requirements-{name}.txt"),
                 ],
             ):
                 if subprocess.run(command, stdout=out, stderr=subprocess.STDOUT).returncode:

@@ -86,7 +86,13 @@ def process_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     """The environment of a Terragrunt process: the caller's, without ambient credentials when the target is local."""
     inherited = dict(os.environ)
     if target() == "local":
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        for name in (
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_PROFILE",
+            "AWS_ENDPOINT_URL",
+        ):
             inherited.pop(name, None)
     return {**inherited, **environment_variables(), **(extra or {})}
 
@@ -111,7 +117,9 @@ def run(
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as handle:
-            done = subprocess.run(command, cwd=directory, env=environment, stdout=handle, stderr=subprocess.STDOUT, text=True)
+            done = subprocess.run(
+                command, cwd=directory, env=environment, stdout=handle, stderr=subprocess.STDOUT, text=True
+            )
         output = log.read_text()
     else:
         done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)

@@ -58,7 +58,7 @@ class GoTool:
     @property
     def version(self) -> str:
         """The version that go.mod requires, without the leading v."""
-        required = dict(re.findall(r"^(?:require)?\s+(\S+) v(\S+)", self._mod, re.M))
+        required: dict[str, str] = dict(re.findall(r"^(?:require)?\s+(\S+) v(\S+)", self._mod, re.M))
         return required[max((module for module in required if self.package.startswith(module)), key=len)]
 
     @property
@@ -159,7 +159,9 @@ def _build(target: Path, what: str, work: Callable[[Path], None]) -> Path:
             shutil.rmtree(target.parent, ignore_errors=True)
             aside.rename(target.parent)
         except OSError as error:
-            raise OpsError(f"could not build {what}: {error}. Free some disk space (about 8 GB), then run it again.") from error
+            raise OpsError(
+                f"could not build {what}: {error}. Free some disk space (about 8 GB), then run it again."
+            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     return target
@@ -224,7 +226,9 @@ def _provider_source() -> Path:
     if done.returncode or "Error" in answer:
         raise OpsError(f"could not download the provider's code: {answer.get('Error') or done.stderr.strip()}")
     if answer["Sum"] != provider.MODULE_SUM:
-        raise OpsError(f"{provider.MODULE} has checksum {answer['Sum']}, pinned is {provider.MODULE_SUM}: not using it.")
+        raise OpsError(
+            f"{provider.MODULE} has checksum {answer['Sum']}, pinned is {provider.MODULE_SUM}: not using it."
+        )
     return Path(answer["Dir"])
 
 

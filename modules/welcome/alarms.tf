@@ -1,18 +1,18 @@
 locals {
-  _api_dimensions      = { ApiId = aws_apigatewayv2_api.welcome.id, Stage = aws_apigatewayv2_stage.environment.name }
-  _function_dimensions = { FunctionName = aws_lambda_function.welcome.function_name }
+  api_dimensions      = { ApiId = aws_apigatewayv2_api.welcome.id, Stage = aws_apigatewayv2_stage.environment.name }
+  function_dimensions = { FunctionName = aws_lambda_function.welcome.function_name }
 
   alarms = {
     api-5xx = {
       description = "The API answers with server errors: see the access log, then the function's log."
-      dimensions  = local._api_dimensions
+      dimensions  = local.api_dimensions
       metric      = "5xx"
       namespace   = "AWS/ApiGateway"
       threshold   = var.alarms.api_5xx
     }
     api-p99-latency = {
       description = "One request in a hundred is slow: compare the store's latency with the number of cold starts."
-      dimensions  = local._api_dimensions
+      dimensions  = local.api_dimensions
       metric      = "Latency"
       namespace   = "AWS/ApiGateway"
       percentile  = "p99"
@@ -20,14 +20,14 @@ locals {
     }
     function-errors = {
       description = "The function fails: roll back with `make rollback` if a release preceded it."
-      dimensions  = local._function_dimensions
+      dimensions  = local.function_dimensions
       metric      = "Errors"
       namespace   = "AWS/Lambda"
       threshold   = var.alarms.function_errors
     }
     function-throttles = {
       description = "Invocations are refused: the account's or the function's concurrency is used up."
-      dimensions  = local._function_dimensions
+      dimensions  = local.function_dimensions
       metric      = "Throttles"
       namespace   = "AWS/Lambda"
       threshold   = var.alarms.function_throttles

@@ -1,4 +1,6 @@
 resource "aws_dynamodb_table" "messages" {
+  # checkov:skip=CKV_AWS_119:The key that DynamoDB owns encrypts it; your own is the input kms_key_arn.
+  # checkov:skip=CKV_AWS_28:Recovery is on by default; checkov does not see the default of an optional attribute (it does in the plan).
   name                        = local.name
   billing_mode                = "PAY_PER_REQUEST"
   deletion_protection_enabled = var.table.deletion_protection

@@ -21,7 +21,7 @@ def emulator(action: str, name: str | None, as_json: bool) -> None:
     envs = selected(name)
     work = {"start": process.start, "stop": process.stop, "status": process.running}[action]
     with ThreadPoolExecutor() as pool:
-        list(pool.map(work, envs))  # type: ignore[arg-type]
+        list(pool.map(work, envs))
     state = {
         env.name: {"endpoint": env.endpoint, "pid": process.running(env), "log": str(process.log_file(env))}
         for env in envs

@@ -138,9 +138,7 @@ class TestWhatAnApplyNeverTouches:
         ],
         ids=["memory", "architecture", "initial message"],
     )
-    def test_code_and_alias_survive_a_changed(
-        self, up: object, emulators: Emulators, old: str, new: str
-    ) -> None:
+    def test_code_and_alias_survive_a_changed(self, up: object, emulators: Emulators, old: str, new: str) -> None:
         before, said = function(emulators.dev), message.read(emulators.dev)
         settings(emulators.dev, old, new)
         emulators.apply(emulators.dev)
@@ -174,7 +172,11 @@ class TestIsolation:
         settings(emulators.dev, '"111111111111"', '"333333333333"')
         try:
             done = terragrunt.run(
-                None, ["plan"], cwd=emulators.dev.directory / "delivery", check=False, extra_env={"TG_BACKEND_BOOTSTRAP": "true"}
+                None,
+                ["plan"],
+                cwd=emulators.dev.directory / "delivery",
+                check=False,
+                extra_env={"TG_BACKEND_BOOTSTRAP": "true"},
             )
         finally:
             settings(emulators.dev, '"333333333333"', '"111111111111"')
@@ -195,7 +197,9 @@ class TestBadInput:
         ],
         ids=["unknown environment", "empty message", "long message", "protected environment"],
     )
-    def test_is_refused(self, up: object, emulators: Emulators, tmp_path: Path, arguments: list[str], says: str) -> None:
+    def test_is_refused(
+        self, up: object, emulators: Emulators, tmp_path: Path, arguments: list[str], says: str
+    ) -> None:
         if len(arguments[-1]) > 100_000:  # longer than one argument may be on Linux
             (tmp_path / "text").write_text(arguments[-1], encoding="utf-8")
             arguments = [*arguments[:-2], "--file", str(tmp_path / "text")]

@@ -26,7 +26,12 @@ ENGINES = {"tofu": toolchain.ensure("tofu")} | (
 
 def engine(program: Path, directory: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
     """Run the engine in `directory` with the local provider."""
-    variables = {**os.environ, "TF_CLI_CONFIG_FILE": str(toolchain.cli_config(program)), "TF_IN_AUTOMATION": "1", **extra}
+    variables = {
+        **os.environ,
+        "TF_CLI_CONFIG_FILE": str(toolchain.cli_config(program)),
+        "TF_IN_AUTOMATION": "1",
+        **extra,
+    }
     return subprocess.run([program, *arguments], cwd=directory, env=variables, capture_output=True, text=True)
 
 
