@@ -14,6 +14,12 @@ data "aws_iam_policy_document" "apply" {
   }
 
   statement {
+    sid       = "KeepTheLedgerOfDeliveries"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = [local.ledger_arn]
+  }
+
+  statement {
     sid = "ChangeTheFunction"
     actions = [
       "lambda:CreateAlias",
@@ -26,12 +32,6 @@ data "aws_iam_policy_document" "apply" {
       "lambda:UntagResource",
       "lambda:UpdateFunctionConfiguration",
     ]
-    resources = [local.function_arn]
-  }
-
-  statement {
-    sid       = "WaitForTheFunction"
-    actions   = ["lambda:GetFunctionConfiguration"]
     resources = [local.function_arn]
   }
 
@@ -110,9 +110,15 @@ data "aws_iam_policy_document" "apply" {
   }
 
   statement {
+    sid       = "MakeTheApi"
+    actions   = ["apigateway:POST", "apigateway:TagResource"]
+    resources = [local.apis_arn, local.api_arn]
+  }
+
+  statement {
     sid       = "ChangeTheApi"
-    actions   = ["apigateway:DELETE", "apigateway:PATCH", "apigateway:POST", "apigateway:TagResource"]
-    resources = local.api_arns
+    actions   = ["apigateway:DELETE", "apigateway:PATCH"]
+    resources = [local.api_arn]
   }
 
   statement {

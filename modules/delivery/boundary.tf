@@ -37,18 +37,20 @@ data "aws_iam_policy_document" "pipeline_boundary" {
     resources = concat(
       [
         local.alarms_arn,
+        local.api_arn,
         local.api_tags_arn,
+        local.apis_arn,
         local.bucket_arn,
         local.function_arn,
         local.function_role_arn,
         local.function_versions_arn,
+        local.ledger_arn,
         local.lock_table_arn,
         local.plan_records_arn,
         local.table_arn,
       ],
       [for key in local.readable_states : "${local.bucket_arn}/${key}"],
       [for arn in local.log_group_arns : "${arn}*"],
-      local.api_arns,
     )
   }
 

@@ -14,7 +14,8 @@ locals {
   _partition = data.aws_partition.current.partition
   _region    = data.aws_region.current.region
 
-  api_arns              = [for path in ["/apis", "/apis/*"] : "arn:${local._partition}:apigateway:${local._region}::${path}"]
+  apis_arn              = "arn:${local._partition}:apigateway:${local._region}::/apis"
+  api_arn               = "${local.apis_arn}/*"
   api_tags_arn          = "arn:${local._partition}:apigateway:${local._region}::/tags/arn%3A${local._partition}%3Aapigateway%3A${local._region}%3A%3A%2Fapis%2F*"
   alarms_arn            = "arn:${local._partition}:cloudwatch:${local._region}:${local._account}:alarm:${local.name}-*"
   function_arn          = "arn:${local._partition}:lambda:${local._region}:${local._account}:function:${local.name}"
@@ -28,6 +29,7 @@ locals {
 
   bucket_arn       = "arn:${local._partition}:s3:::${var.state.bucket}"
   lock_table_arn   = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${var.state.lock_table}"
+  ledger_arn       = "${local.bucket_arn}/ledger/${var.environment}/*"
   plan_records_arn = "${local.bucket_arn}/plans/${var.environment}/*"
 
   # The units' own states, and that of this unit: the units read its outputs.

@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "refresh" {
   statement {
     sid       = "ReadTheApi"
     actions   = ["apigateway:GET"]
-    resources = local.api_arns
+    resources = [local.api_arn]
   }
 
   statement {
@@ -79,9 +79,15 @@ data "aws_iam_policy_document" "plan" {
   ]
 
   statement {
-    # Written once, by plan, and not even read back: what is applied is what was reviewed.
+    # Written by plan and not even read back: what is applied is what was reviewed.
     sid       = "KeepPlanRecords"
     actions   = ["s3:PutObject"]
     resources = [local.plan_records_arn]
+  }
+
+  statement {
+    sid       = "ReadWhatTheLastDeliveryLeft"
+    actions   = ["s3:GetObject"]
+    resources = [local.ledger_arn]
   }
 }

@@ -23,7 +23,7 @@ data "aws_iam_policy_document" "release" {
   statement {
     sid       = "FindTheUrl"
     actions   = ["apigateway:GET"]
-    resources = [local.api_arns[0]]
+    resources = [local.apis_arn]
   }
 
   statement {

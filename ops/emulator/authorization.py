@@ -184,6 +184,8 @@ def _enforce(original: Callable[..., Any], access_key: str, action: str, service
     """Judge the action, then what else it needs: the first refusal is the answer, None is consent."""
     context, own = dict(of.get("service_context") or {}), of.get("resource_arn", "*")
     also = context.pop(_ALSO, [])
+    if "::/tags/" in own:  # API Gateway: this is the tagging itself
+        also = []
     for checked, on, keys in [(action, own, context), *also]:
         resource = on or own
         of_service = "iam" if checked.startswith("iam:") else service

@@ -30,9 +30,10 @@ def main() -> None:
     # Imported late: MiniStack reads its settings from the environment when it is imported.
     import ministack.app
 
-    from ops.emulator import alarms, authorization
+    from ops.emulator import alarms, api_tags, authorization
 
     alarms.install()
+    api_tags.install()
     authorization.install()
     ministack.app.app = behind_tls(ministack.app.app)
     ministack.app.main()

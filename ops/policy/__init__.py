@@ -1,0 +1,1 @@
+"""What the pipeline's roles may do, what they did, and the difference."""

@@ -1,0 +1,108 @@
+"""Being a job of the pipeline on an emulator: a token as GitHub would issue it, the role's credentials, the command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import boto3
+import jwt
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from ops import terragrunt, toolchain
+from ops.environments import Environment, github
+from ops.errors import OpsError
+from ops.paths import ROOT, local_dir
+
+ISSUER = "token.actions.githubusercontent.com"
+
+
+def github_environment(env: Environment, role: str) -> str:
+    """The GitHub environment whose jobs may take `role` of `env`."""
+    return env.name if role == "apply" else f"{env.name}-{role}"
+
+
+def claims(env: Environment, role: str, **different: Any) -> dict[str, Any]:
+    """The claims of the token that GitHub issues to a job that is meant for `role` of `env`."""
+    repository = github()
+    name = github_environment(env, role)
+    return {
+        "actor": "someone",
+        "actor_id": "3000003",
+        "aud": "sts.amazonaws.com",
+        "environment": name,
+        "exp": int(time.time()) + 300,
+        "iss": f"https://{ISSUER}",
+        "ref": "refs/heads/main",
+        "repository": f"{repository['owner']}/{repository['repository']}",
+        "repository_id": repository["repository_id"],
+        "sub": (
+            f"repo:{repository['owner']}@{repository['owner_id']}"
+            f"/{repository['repository']}@{repository['repository_id']}:environment:{name}"
+        ),
+    } | different
+
+
+def assume(env: Environment, role: str, token_claims: Mapping[str, Any]) -> dict[str, str]:
+    """Exchange a token with these claims for credentials of `role`, as variables of a process.
+
+    Raises botocore's ClientError if the role does not trust it. No signature: the emulator does not read one.
+    """
+    sts = boto3.client(
+        "sts", endpoint_url=env.endpoint, region_name=env.region, config=Config(signature_version=UNSIGNED)
+    )
+    answer = sts.assume_role_with_web_identity(
+        RoleArn=f"arn:aws:iam::{env.account_id}:role/{env.resource_name}-{role}",
+        RoleSessionName="job",
+        WebIdentityToken=jwt.encode(dict(token_claims), None, algorithm="none"),
+    )["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": answer["SessionToken"],
+    }
+
+
+def variables(env: Environment, role: str) -> dict[str, str]:
+    """The process environment of a job that has taken `role`: no profile and no root credentials of an emulator."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
+    tools = {key: value for key, value in terragrunt.environment_variables().items() if key.startswith(("TG_", "TF_"))}
+    return {
+        **inherited,
+        **tools,
+        **assume(env, role, claims(env, role)),
+        "AWS_ENDPOINT_URL": str(env.endpoint),
+        "AWS_REGION": env.region,
+        "TARGET": "aws",
+        "TG_DOWNLOAD_DIR": str(local_dir() / "jobs"),  # a job starts from nothing, not from what root initialised
+    }
+
+
+def run(
+    env: Environment, role: str, command: Sequence[str], *, unit: str | None = None, extra: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `command` as a job that has taken `role`: `python -m ops COMMAND`, or `terragrunt COMMAND` in a unit."""
+    if unit:
+        program, directory = [str(toolchain.ensure("terragrunt"))], env.directory / unit
+    else:
+        program, directory = [sys.executable, "-m", "ops"], ROOT
+    return subprocess.run(
+        [*program, *command],
+        cwd=directory,
+        env=variables(env, role) | dict(extra or {}),
+        capture_output=True,
+        text=True,
+    )
+
+
+def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """The process, if it succeeded. Raises OpsError with the end of what it said otherwise."""
+    if done.returncode:
+        tail = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise OpsError(f"{' '.join(map(str, done.args[:6]))} ended with {done.returncode}:\n{tail}")
+    return done
