@@ -97,7 +97,7 @@ def event(method: str, path: str = PATH, query: str = "", headers: Mapping[str, 
         "routeKey": f"ANY {PATH}",
         "rawPath": path,
         "rawQueryString": query,
-        "headers": {"user-agent": "contract", **(headers or {})},
+        "headers": dict(headers or {}),
         "requestContext": {
             "stage": "dev",
             "requestId": "contract",
@@ -169,7 +169,7 @@ def by_event(invoke: Invoke) -> Callable[[Case], Answer]:
 
     def send(case: Case) -> Answer:
         path, _, query = case.path.partition("?")
-        joined: dict[str, str] = {}
+        joined = {"User-Agent": "contract"}
         for name, value in case.lines:  # API Gateway joins lines of one name
             joined[name] = f"{joined[name]},{value}" if name in joined else value
         message = {**event(case.method, PATH + path, query, joined), **(case.event or {})}

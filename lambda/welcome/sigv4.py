@@ -42,7 +42,7 @@ def sign(request: Request, credentials: Credentials, region: str, service: str, 
     parts = (
         request.method,
         quote(request.path, safe="/~"),
-        "&".join(sorted(request.query.split("&"))),
+        "&".join(sorted(request.query.split("&"), key=lambda pair: pair.split("="))),
         *(f"{name}:{value}" for name, value in canonical),
         "",
         signed_headers,
