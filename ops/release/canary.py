@@ -13,7 +13,7 @@ from ops.release.probe import Probe
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
-    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef
+    from mypy_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDataQueryTypeDef
 
 ONE_IN = 4  # requests that go through the URL; the others go to the new version itself
 PROPAGATION = 30.0  # seconds until every API gateway host must have seen a moved alias
@@ -27,11 +27,15 @@ def watch(probe: Probe, cloudwatch: CloudWatchClient, version: str, seconds: flo
     test = SequentialTest()
     while test.verdict is None:
         _ask(probe, version, test)
-    while test.verdict and time.monotonic() - start < seconds:
-        time.sleep(min(METRICS_EVERY, max(0.0, seconds - (time.monotonic() - start))))
-        _ask(probe, version, test)
+    while test.verdict:
         users = _users(cloudwatch, probe.function, version, since)
-        test = users if users.verdict is False else test
+        if users.verdict is False:
+            test = users
+        left = seconds - (time.monotonic() - start)
+        if not test.verdict or left <= 0:
+            break
+        time.sleep(min(METRICS_EVERY, left))
+        _ask(probe, version, test)
     if not test.verdict:
         raise CanaryFailed(f"{test.failures} of {test.requests} requests failed, the last one: {test.problems[-1]}")
     return test
@@ -48,9 +52,9 @@ def arrived(probe: Probe, version: str) -> None:
         if answer.problem:
             test.add(answer.problem)
             if test.verdict is False:
-                raise CanaryFailed(f"the URL fails: {answer.problem}")
+                raise CanaryFailed(f"The URL fails: {answer.problem}")
         if time.monotonic() > deadline:
-            raise GaveUp(f"the URL still answers with version {answer.release} after {PROPAGATION:.0f} s")
+            raise GaveUp(f"The URL still answers with version {answer.release} after {PROPAGATION:.0f} s")
         time.sleep(0.2)
 
 
@@ -72,14 +76,21 @@ def _users(cloudwatch: CloudWatchClient, function: Function, version: str, since
         {"Name": "Resource", "Value": f"{function.name}:{ALIAS}"},
         {"Name": "ExecutedVersion", "Value": version},
     ]
-    counts = {}
-    for metric in ("Invocations", "Errors"):
-        answer = cloudwatch.get_metric_statistics(
-            Namespace="AWS/Lambda", MetricName=metric, Dimensions=dimensions, Period=60, Statistics=["Sum"],
-            StartTime=since.replace(second=0, microsecond=0), EndTime=since + datetime.timedelta(days=1),
-        )  # fmt: skip
-        counts[metric] = int(sum(point.get("Sum", 0.0) for point in answer["Datapoints"]))
+    queries: list[MetricDataQueryTypeDef] = [
+        {"Id": name.lower(), "MetricStat": {
+            "Metric": {"Namespace": "AWS/Lambda", "MetricName": name, "Dimensions": dimensions},
+            "Period": 60, "Stat": "Sum",
+        }}
+        for name in ("Invocations", "Errors")
+    ]  # fmt: skip
+    answer = cloudwatch.get_metric_data(
+        MetricDataQueries=queries,
+        StartTime=since.replace(second=0, microsecond=0),
+        EndTime=datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1),
+    )
+    counts = {each["Id"]: int(sum(each.get("Values", []))) for each in answer["MetricDataResults"]}
+    errors = counts.get("errors", 0)
     test = SequentialTest()
-    test.add(None, max(0, counts["Invocations"] - counts["Errors"]))
-    test.add(f"CloudWatch counts {counts['Errors']} errors of users on version {version}", counts["Errors"])
+    test.add(None, max(0, counts.get("invocations", 0) - errors))
+    test.add(f"CloudWatch counts {errors} errors of users on version {version}", errors)
     return test

@@ -88,8 +88,11 @@ class Function:
         return Version.read(self.client.get_function_configuration(FunctionName=self.name, Qualifier=qualifier))
 
     def alias(self) -> Alias:
-        """The live alias."""
-        return Alias.read(self.client.get_alias(FunctionName=self.name, Name=ALIAS))
+        """The live alias. Raises OpsError if there is none yet."""
+        try:
+            return Alias.read(self.client.get_alias(FunctionName=self.name, Name=ALIAS))
+        except self.client.exceptions.ResourceNotFoundException:
+            raise OpsError(f"{self.name} or its alias '{ALIAS}' does not exist: run `make apply` first.") from None
 
     def versions(self) -> list[Version]:
         """All published versions, newest first."""
@@ -99,16 +102,8 @@ class Function:
 
 
 def of(env: Environment) -> Function:
-    """The function of `env`. Raises OpsError if it or its alias does not exist yet."""
-    # A control-plane call takes well under a second; ten seconds without an answer is a lost connection.
-    function = Function(env.client("lambda", connect_timeout=5, read_timeout=10), env.resource_name)
-    try:
-        function.alias()
-    except function.client.exceptions.ResourceNotFoundException:
-        raise OpsError(
-            f"{env.resource_name} has no alias '{ALIAS}' in {env.name}: run `make apply ENV={env.name}` first."
-        ) from None
-    return function
+    """The function of `env`. A call that changes it takes well under a second: after ten, the connection is lost."""
+    return Function(env.client("lambda", connect_timeout=5, read_timeout=10), env.resource_name)
 
 
 def configuration_pending(client: LambdaClient, function: str) -> bool:

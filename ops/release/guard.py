@@ -20,16 +20,16 @@ def guarded(env: Environment) -> Iterator[Traffic]:
 
     Raises NotReleased with one sentence each on what went wrong, what is live now, and what to do.
     """
+    subject = function.of(env)
     try:
-        subject = function.of(env)
         traffic = Traffic(subject, subject.alias())
     except (BotoCoreError, ClientError) as error:
-        raise GaveUp(f"AWS: {error}. Nothing was changed. {GaveUp.advice}") from error
+        raise GaveUp(f"AWS: {error}. Nothing was changed. {live_now(subject)} {GaveUp.advice}") from error
     try:
         yield traffic
     except NotReleased as failure:
-        traffic.restore()
-        raise type(failure)(f"{failure}. {live_now(subject)} {failure.advice}") from None
+        kind = type(failure) if traffic.restore() else GaveUp
+        raise kind(f"{failure}. {live_now(subject)} {kind.advice}") from None
     except (BotoCoreError, ClientError) as error:
         traffic.restore()
         raise GaveUp(f"AWS: {error}. {live_now(subject)} {GaveUp.advice}") from error

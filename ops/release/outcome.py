@@ -85,4 +85,5 @@ def summarise(outcome: Outcome) -> None:
     }
     table = "".join(f"| {name} | `{value}` |\n" for name, value in rows.items() if value)
     with Path(path).open("a", encoding="utf-8") as page:
-        page.write(f"### {mark} {outcome.environment}: {outcome.outcome}\n\n{outcome.message}\n\n| | |\n|-|-|\n{table}\n")
+        page.write(f"### {mark} {outcome.environment}: {outcome.outcome}\n\n{outcome.message}\n\n")
+        page.write(f"| | |\n|-|-|\n{table}\n")

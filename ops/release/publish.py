@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from ops.package import code_sha256
 from ops.release.function import ALIAS, UNPUBLISHED, Alias, Function, Version
 from ops.release.history import previous
 from ops.release.outcome import LostRace
 
-_EVERY_SECOND = {"Delay": 1, "MaxAttempts": 120}
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import WaiterConfigTypeDef
+
+_EVERY_SECOND: WaiterConfigTypeDef = {"Delay": 1, "MaxAttempts": 120}
 _ATTEMPTS = 5  # publishing again after Terraform changed the configuration at the same moment
 
 
@@ -28,18 +33,19 @@ def upload(function: Function, package: bytes, architecture: str, seen: Version)
     if (seen.code_sha256, seen.architecture) == (digest, architecture):
         return seen
     client = function.client
-    try:
+    # Refused: by another release, or since this one's own request was sent twice. What is there afterwards tells.
+    with contextlib.suppress(
+        client.exceptions.PreconditionFailedException, client.exceptions.ResourceConflictException
+    ):
         client.update_function_code(
             FunctionName=function.name,
             ZipFile=package,
             Architectures=[architecture],  # type: ignore[list-item]  # AWS knows which ones there are
             RevisionId=seen.revision,
         )
-    except (client.exceptions.PreconditionFailedException, client.exceptions.ResourceConflictException):
-        pass  # another release, or this one's own request whose answer was lost: what is there now tells
     latest = settled(function)
     if (latest.code_sha256, latest.architecture) != (digest, architecture):
-        raise LostRace("another release uploaded its code")
+        raise LostRace("Another release uploaded its code")
     return latest
 
 
@@ -76,7 +82,7 @@ def publish(function: Function, latest: Version, description: str) -> Version:
                 FunctionName=function.name, Qualifier=published.number, WaiterConfig=_EVERY_SECOND
             )
         return published
-    raise LostRace("another release uploaded its code before this one was published")
+    raise LostRace("Another release uploaded its code before this one was published")
 
 
 def prune(function: Function, alias: Alias, keep: int) -> list[str]:

@@ -7,17 +7,18 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import contract
 from ops.environments import Environment
-from ops.package import code_sha256
+from ops.package import build, code_sha256
 from ops.release import canary, history
-from ops.release.function import UNPUBLISHED, Alias, Function, Version
+from ops.release.function import UNPUBLISHED, Alias, Version
 from ops.release.guard import guarded
-from ops.release.outcome import Outcome, SmokeFailed
-from ops.release.probe import Probe
+from ops.release.outcome import LostRace, Outcome, SmokeFailed
+from ops.release.probe import Probe, TooSlow
 from ops.release.publish import prune, publish, settled, upload
 from ops.release.traffic import Traffic
 
@@ -36,6 +37,11 @@ class Release:
     slowest: float = 1.0  # seconds
     keep: int = 5  # versions
     architecture: str | None = None  # None: the one that is live
+
+    @classmethod
+    def of_checkout(cls, env: Environment, **how: Any) -> Release:
+        """The code that is checked out, released as `how` says: the fields from `steps` on."""
+        return cls(build(), history.current_commit(), history.who(env), **how)
 
     def to(self, env: Environment, step: Step) -> Outcome:
         """Make the package, and the configuration that Terraform applied last, live in `env`.
@@ -76,6 +82,8 @@ class Release:
                 traffic.accept(replace(traffic.now, weights={}))
         if traffic.now.version == UNPUBLISHED:
             with step("pinning the alias to a version of what it serves"):
+                if traffic.function.alias() != traffic.now:  # `latest` was read later: is it still what users have?
+                    raise LostRace("Another release moved the alias")
                 first = publish(traffic.function, latest, history.INITIAL)
                 traffic.accept(Alias(first.number, {}, history.INITIAL, ""))
 
@@ -104,7 +112,10 @@ def _same(live: Version, latest: Version, digest: str, architecture: str) -> boo
 
 def smoke(probe: Probe, version: str) -> None:
     """Run the whole contract against exactly this version. Raises SmokeFailed."""
-    problems = contract.check(lambda event: probe.steady(version, event))
+    try:
+        problems = contract.check(lambda event: probe.steady(version, event))
+    except (RuntimeError, ValueError, TooSlow) as error:
+        raise SmokeFailed(f"Version {version} fails every time: {error}") from error
     if problems:
         raise SmokeFailed(f"Version {version} breaks the contract {len(problems)} times, first: {problems[0]}")
 

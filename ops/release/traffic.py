@@ -71,5 +71,5 @@ class Traffic:
             found = self.function.alias()
             if found == to:
                 return found
-            raise LostRace(f"the alias '{ALIAS}' was moved by another release") from None
+            raise LostRace(f"The alias '{ALIAS}' was moved by another release") from None
         return Alias.read(answer)
