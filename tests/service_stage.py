@@ -113,7 +113,8 @@ class Table:
     def _serve(self, connection: socket.socket, number: int) -> None:
         with contextlib.suppress(OSError), connection, connection.makefile("rb") as stream:  # the client went away
             while line := stream.readline():
-                assert line.startswith(b"POST ")
+                if not line.startswith(b"POST "):
+                    return  # not HTTP: a client that expects TLS
                 headers = {}
                 while (header := stream.readline().decode().rstrip()) != "":
                     name, _, value = header.partition(":")

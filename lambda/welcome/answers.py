@@ -20,7 +20,7 @@ _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 class Response(NamedTuple):
     """An answer, without the headers that all answers have."""
 
-    status: HTTPStatus
+    status: int
     headers: dict[str, str]
     body: str = ""
 
@@ -62,11 +62,12 @@ def represent(message: str, media_type: str, environment: str, release: str) -> 
     else:
         body = json.dumps({"message": message}, ensure_ascii=False) if media_type == JSON else message
     headers["ETag"] = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    return Response(HTTPStatus.OK, headers, body)
+    return Response(200, headers, body)
 
 
-def problem(status: HTTPStatus, detail: str, instance: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(status: int, detail: str, instance: str, headers: Mapping[str, str] | None = None) -> Response:
     """An error as problem details (RFC 9457)."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail, "instance": instance}
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
     common = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     return Response(status, {**common, **(headers or {})}, json.dumps(body))

@@ -18,6 +18,7 @@ import sigv4
 ATTEMPT_SECONDS = 1.0  # for a whole attempt; two of them must fit well into the function's timeout
 CONNECT_SECONDS = 0.5
 IDLE_SECONDS = 60.0  # a connection unused for longer may have died unnoticed
+TRANSIENT = (OSError, HTTPException, ValueError, KeyError)
 
 # The C library's resolver would give up after 10 s.
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
@@ -25,10 +26,6 @@ os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
 
 class Unavailable(Exception):
     """DynamoDB gave no usable answer. The text is for the log only."""
-
-
-class _Temporary(Unavailable):
-    """Worth another attempt."""
 
 
 class Client:
@@ -60,21 +57,16 @@ class Client:
         body = json.dumps(parameters).encode()
         try:
             return self._attempt(operation, body)
-        except _Temporary:
+        except TRANSIENT:
+            self._connection.close()
+        try:
             return self._attempt(operation, body)
+        except TRANSIENT as error:
+            self._connection.close()
+            raise Unavailable(repr(error)) from error
 
     def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
-        try:
-            status, answer = self._exchange(operation, body, time.monotonic() + ATTEMPT_SECONDS)
-        except (OSError, HTTPException, ValueError, KeyError) as error:
-            self._connection.close()
-            raise _Temporary(repr(error)) from error
-        self._used = time.time()
-        if status != OK:
-            raise (_Temporary if status >= 500 else Unavailable)(f"{status} {answer.get('__type')}")  # noqa: PLR2004
-        return answer
-
-    def _exchange(self, operation: str, body: bytes, deadline: float) -> tuple[int, dict[str, Any]]:
+        deadline = time.monotonic() + ATTEMPT_SECONDS
         headers = {
             "Content-Type": "application/x-amz-json-1.0",
             "Host": self._host,
@@ -89,9 +81,12 @@ class Client:
         self._connection.request("POST", self._path, body, headers)
         response = self._connection.getresponse()
         answer = json.loads(response.read())
-        if not isinstance(answer, dict):
-            raise ValueError(answer)
-        return response.status, answer
+        self._used = time.time()
+        if response.status >= 500 or not isinstance(answer, dict):
+            raise HTTPException(f"{response.status} {answer}")
+        if response.status != OK:
+            raise Unavailable(f"{response.status} {answer.get('__type')}")
+        return answer
 
 
 class _Until(io.RawIOBase):

@@ -5,7 +5,6 @@ import os
 import re
 import time
 import traceback
-from http import HTTPStatus
 from typing import Any
 
 import answers
@@ -17,6 +16,7 @@ from store import Reading, Store
 
 PATH = "/welcome"
 METHODS = "GET, HEAD, OPTIONS"
+NOTHING_READ = Reading(None)
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -66,17 +66,16 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request, whatever happens."""
     start = time.monotonic()
     request = Request(event, context)
-    reading = None
     try:
         response, reading = _answer(request)
     except Exception:  # the last line of defence
         reading = Reading(None, error=traceback.format_exc())
-        response = problem(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed.", request.id)
+        response = problem(500, "The service failed.", request.id)
     telemetry.emit(
-        reading or Reading(None),
+        reading,
         method=request.method,
         path=request.path[:256],
-        status=int(response.status),
+        status=response.status,
         duration=time.monotonic() - start,
         cold_start=next(invocations) == 0,
         release=RELEASE,
@@ -84,24 +83,24 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         Environment=ENVIRONMENT,
     )
     return {
-        "statusCode": int(response.status),
+        "statusCode": response.status,
         "headers": {**SECURITY, "X-Release": RELEASE, "X-Request-Id": request.id, **response.headers},
         "body": "" if request.method == "HEAD" else response.body,
     }
 
 
-def _answer(request: Request) -> tuple[Response, Reading | None]:
+def _answer(request: Request) -> tuple[Response, Reading]:
     # API Gateway puts the name of the stage in front of the path, others that send payload 2.0 do not.
     if request.path not in (PATH, f"/{request.stage}{PATH}"):
-        return problem(HTTPStatus.NOT_FOUND, f"There is only {PATH} here.", request.id), None
+        return problem(404, f"There is only {PATH} here.", request.id), NOTHING_READ
     if request.method == "OPTIONS":
-        return Response(HTTPStatus.NO_CONTENT, {"Allow": METHODS}), None
+        return Response(204, {"Allow": METHODS}), NOTHING_READ
     if request.method not in ("GET", "HEAD"):
-        return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {METHODS}.", request.id, {"Allow": METHODS}), None
+        return problem(405, f"Use {METHODS}.", request.id, {"Allow": METHODS}), NOTHING_READ
     media_type = answers.negotiate(request.header("accept"))
     if not media_type:
         detail = f"There is {', '.join(answers.MEDIA_TYPES)}."
-        return problem(HTTPStatus.NOT_ACCEPTABLE, detail, request.id, {"Vary": "Accept"}), None
+        return problem(406, detail, request.id, {"Vary": "Accept"}), NOTHING_READ
     directives = request.header("cache-control").lower().replace(" ", "").split(",")
     reading = store.read(through="no-cache" in directives)
     return _from_store(request, reading, media_type), reading
@@ -109,14 +108,13 @@ def _answer(request: Request) -> tuple[Response, Reading | None]:
 
 def _from_store(request: Request, reading: Reading, media_type: str) -> Response:
     if reading.message is None and reading.error:
-        detail = "The message cannot be read now."
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, request.id, {"Retry-After": "2"})
+        return problem(503, "The message cannot be read now.", request.id, {"Retry-After": "2"})
     if reading.message is None:
-        return problem(HTTPStatus.NOT_FOUND, "There is no message.", request.id)
+        return problem(404, "There is no message.", request.id)
     found = answers.represent(reading.message, media_type, ENVIRONMENT, RELEASE)
     headers = {**found.headers, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
     if reading.stale is not None:
         headers |= {"Age": f"{reading.stale:.0f}", "Warning": '110 - "Response is Stale"'}
     if answers.is_current(request.header("if-none-match"), headers["ETag"]):
-        return Response(HTTPStatus.NOT_MODIFIED, headers)
-    return Response(HTTPStatus.OK, headers, found.body)
+        return Response(304, headers)
+    return Response(200, headers, found.body)
