@@ -176,6 +176,20 @@ data "aws_iam_policy_document" "apply" {
   }
 
   statement {
+    # A layer is code as well.
+    sid       = "NoCodeInLayers"
+    effect    = "Deny"
+    actions   = ["lambda:CreateFunction", "lambda:UpdateFunctionConfiguration"]
+    resources = [local.function_arn]
+
+    condition {
+      test     = "Null"
+      variable = "lambda:Layer"
+      values   = ["false"]
+    }
+  }
+
+  statement {
     sid    = "MessagesBelongToTheirAuthors"
     effect = "Deny"
     actions = [

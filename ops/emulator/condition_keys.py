@@ -110,13 +110,15 @@ def passed_role(action: str, request: Mapping[str, Any]) -> tuple[str, str] | No
     return (request[field], service) if request.get(field) else None
 
 
-def lambda_keys(operation: str, request: Mapping[str, Any], region: str, account: str) -> dict[str, str]:
-    """`lambda:Principal` of a permission that is added, `lambda:FunctionArn` of an event source mapping.
+def lambda_keys(operation: str, request: Mapping[str, Any], region: str, account: str) -> dict[str, Any]:
+    """`lambda:Principal` of a permission, `lambda:Layer` of a function, `lambda:FunctionArn` of a source mapping.
 
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
     """
     if operation == "AddPermission" and "Principal" in request:
         return {"lambda:Principal": request["Principal"]}
+    if operation in ("CreateFunction", "UpdateFunctionConfiguration") and request.get("Layers"):
+        return {"lambda:Layer": request["Layers"]}
     if operation in ("CreateEventSourceMapping", "UpdateEventSourceMapping") and "FunctionName" in request:
         name = request["FunctionName"]
         arn = name if name.startswith("arn:") else f"arn:aws:lambda:{region}:{account}:function:{name}"

@@ -59,7 +59,7 @@ def assume(env: Environment, role: str, token_claims: Mapping[str, Any]) -> dict
     answer = sts.assume_role_with_web_identity(
         RoleArn=f"arn:aws:iam::{env.account_id}:role/{env.resource_name}-{role}",
         RoleSessionName="job",
-        WebIdentityToken=jwt.encode(dict(token_claims), None, algorithm="none"),
+        WebIdentityToken=jwt.encode(dict(token_claims), "", algorithm="none"),
     )["Credentials"]
     return {
         "AWS_ACCESS_KEY_ID": answer["AccessKeyId"],
@@ -84,7 +84,12 @@ def variables(env: Environment, role: str) -> dict[str, str]:
 
 
 def run(
-    env: Environment, role: str, command: Sequence[str], *, unit: str | None = None, extra: Mapping[str, str] | None = None
+    env: Environment,
+    role: str,
+    command: Sequence[str],
+    *,
+    unit: str | None = None,
+    extra: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run `command` as a job that has taken `role`: `python -m ops COMMAND`, or `terragrunt COMMAND` in a unit."""
     if unit:

@@ -57,7 +57,8 @@ def unused(role: Role, decisions: Iterable[Decision]) -> list[Grant]:
     return [
         grant
         for grant in role.grants()
-        if not grant.sid.startswith(ON_AWS_ONLY) and _all_allowed(role.without(grant.sid, action=grant.action), requests)
+        if not grant.sid.startswith(ON_AWS_ONLY)
+        and _all_allowed(role.without(grant.sid, action=grant.action), requests)
     ]
 
 
