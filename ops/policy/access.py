@@ -90,6 +90,10 @@ class Role:
                 for resource in _list(statement["Resource"]):
                     yield statement["Sid"], resource
 
+    def with_statement(self, statement: Document) -> Role:
+        """The role with one more statement in its policy."""
+        return replace(self, policy={**self.policy, "Statement": [*self.policy["Statement"], statement]})
+
     def without(self, sid: str, *, action: str | None = None, resource: str | None = None) -> Role:
         """The role with one action, or one resource, taken out of one statement."""
         policy = copy.deepcopy(self.policy)
@@ -106,14 +110,19 @@ def role(env: Environment, kind: str) -> Role:
     """The role `kind` (plan, apply or release) of `env`, as it is in the account now."""
     iam, name = env.client("iam"), f"{env.resource_name}-{kind}"
     found = iam.get_role(RoleName=name)["Role"]
-    boundary = iam.get_policy(PolicyArn=found["PermissionsBoundary"]["PermissionsBoundaryArn"])["Policy"]
-    version = iam.get_policy_version(PolicyArn=boundary["Arn"], VersionId=boundary["DefaultVersionId"])
     return Role(
         found["Arn"],
         _document(found["AssumeRolePolicyDocument"]),
         _document(iam.get_role_policy(RoleName=name, PolicyName=kind)["PolicyDocument"]),
-        _document(version["PolicyVersion"]["Document"]),
+        managed_policy(env, found["PermissionsBoundary"]["PermissionsBoundaryArn"]),
     )
+
+
+def managed_policy(env: Environment, arn: str) -> Document:
+    """The present version of a managed policy."""
+    iam = env.client("iam")
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return _document(iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"])
 
 
 def _document(value: str | Document) -> Document:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import jwt
@@ -18,6 +19,9 @@ from ops import terragrunt, toolchain
 from ops.environments import Environment, github
 from ops.errors import OpsError
 from ops.paths import ROOT, local_dir
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts.client import STSClient
 
 ISSUER = "token.actions.githubusercontent.com"
 
@@ -53,10 +57,7 @@ def assume(env: Environment, role: str, token_claims: Mapping[str, Any]) -> dict
 
     Raises botocore's ClientError if the role does not trust it. No signature: the emulator does not read one.
     """
-    sts = boto3.client(
-        "sts", endpoint_url=env.endpoint, region_name=env.region, config=Config(signature_version=UNSIGNED)
-    )
-    answer = sts.assume_role_with_web_identity(
+    answer = _sts(str(env.endpoint), env.region).assume_role_with_web_identity(
         RoleArn=f"arn:aws:iam::{env.account_id}:role/{env.resource_name}-{role}",
         RoleSessionName="job",
         WebIdentityToken=jwt.encode(dict(token_claims), "", algorithm="none"),
@@ -66,6 +67,12 @@ def assume(env: Environment, role: str, token_claims: Mapping[str, Any]) -> dict
         "AWS_SECRET_ACCESS_KEY": answer["SecretAccessKey"],
         "AWS_SESSION_TOKEN": answer["SessionToken"],
     }
+
+
+@functools.cache
+def _sts(endpoint: str, region: str) -> STSClient:
+    """A client without credentials, as a job has none before it has a role."""
+    return boto3.client("sts", endpoint_url=endpoint, region_name=region, config=Config(signature_version=UNSIGNED))
 
 
 def variables(env: Environment, role: str) -> dict[str, str]:
