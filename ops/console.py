@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator
 
@@ -13,7 +14,12 @@ from rich.console import Console
 # CI logs are not terminals, and an animated line there is noise.
 _plain = bool(os.environ.get("CI"))
 log = Console(stderr=True, highlight=False, force_terminal=False if _plain else None, soft_wrap=True)
-out = Console(highlight=False, force_terminal=False if _plain else None, soft_wrap=True)
+out = Console(
+    highlight=False,
+    force_terminal=False if _plain else None,
+    soft_wrap=True,
+    width=None if sys.stdout.isatty() else 200,  # a table in a pipe is not cut to the 80 columns of no terminal
+)
 
 
 @contextlib.contextmanager

@@ -23,11 +23,12 @@ def announce(envs: Iterable[Environment]) -> None:
             caller = env.client("sts").get_caller_identity()
         except (BotoCoreError, ClientError) as error:
             raise OpsError(
-                f"No usable AWS credentials for {env.name}: {error}. Sign in, or name a profile in WELCOME_PROFILE_{env.name}."
+                f"No usable AWS credentials for {env.name}: {error}. "
+                f"Sign in, or name a profile in WELCOME_PROFILE_{env.name}."
             ) from error
         if caller["Account"] != env.account_id:
             raise BadInput(
-                f"{env.name} is account {env.account_id}, but the credentials are of {caller['Account']} ({caller['Arn']}): "
-                f"nothing was done. Sign in to the right account, or set WELCOME_PROFILE_{env.name}."
+                f"{env.name} is account {env.account_id}, but the credentials are of {caller['Account']} "
+                f"({caller['Arn']}): nothing was done. Sign in to the right account, or set WELCOME_PROFILE_{env.name}."
             )
         log.print(f"{env.name}: account {caller['Account']}, region {env.region}, as {caller['Arn']}", markup=False)

@@ -8,6 +8,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import click
 
@@ -18,16 +19,17 @@ from ops.environments import Environment, environments, live_dir, selected, targ
 from ops.errors import BadInput, OpsError
 from ops.identity import announce
 from ops.paths import cache_dir, local_dir
-from ops.status import survey
+from ops.status import Status, survey
+
+T = TypeVar("T")
 
 env_option = click.option("--env", "name", metavar="ENV", help="One environment; all of them without it.")
 
 
-def each(work: Callable[[Environment], None], envs: Iterable[Environment]) -> None:
+def each(work: Callable[[Environment], T], envs: Iterable[Environment]) -> list[T]:
     """Do `work` for all environments side by side; the first error is raised when all have ended."""
     with ThreadPoolExecutor() as pool:
-        for future in [pool.submit(work, env) for env in envs]:
-            future.result()
+        return list(pool.map(work, envs))
 
 
 @click.command()
@@ -36,28 +38,47 @@ def each(work: Callable[[Environment], None], envs: Iterable[Environment]) -> No
 def up(name: str | None, as_json: bool) -> None:
     """From nothing to answering URLs: tools, emulators, every unit, a first release, and a request to each URL."""
     if target() != "local":
-        raise BadInput(
-            "`make up` is for the laptop. On AWS: `make bootstrap`, then pull requests (README, «A real account»)."
-        )
+        raise BadInput("`make up` is for the laptop. On AWS: `make bootstrap`, then pull requests (see README.md).")
     envs = selected(name)
     with step("tools"):
         terragrunt.environment_variables()
     with step("emulators"):
-        each(lambda env: void(process.start(env)), envs)
-    each(_serve, envs)
+        each(process.start, envs)
+    hardened = each(_serve, envs)
+    each(_harden_state, [env for env, done in zip(envs, hardened, strict=True) if not done])
     if as_json:
         out.print_json(json.dumps({env.name: vars(survey(env)) for env in envs}))
-    each(_harden_state, envs)
 
 
-def void(_: object) -> None:
-    """Drop a result that the caller has no use for."""
+def _serve(env: Environment) -> bool:
+    """See that the URL answers; True if every unit was in sync and the code released already."""
+    from ops.package import build, code_sha256
+
+    package = build()
+    found = _survey(env)
+    complete = found.state == "in sync" and found.code_sha256 == code_sha256(package)
+    if not complete:
+        _deliver(env, package)
+        found = survey(env, plan=False)
+    if found.status != 200:
+        raise OpsError(
+            f"{found.url} answered {found.status}, not 200. The emulator's log is {process.log_file(env)}; "
+            f"`make status` shows more."
+        )
+    answer = json.dumps({"message": found.message}, ensure_ascii=False)
+    log.print(f"\n  $ curl {found.url}\n  {answer}\n", markup=False)
+    return complete
 
 
-def _serve(env: Environment) -> None:
-    """Apply what the URL needs, release the code, and ask the URL."""
-    # Imported late: `ops env` and `ops down` need neither boto3 nor the release.
-    from ops.package import build
+def _survey(env: Environment) -> Status:
+    try:
+        return survey(env)
+    except OpsError:  # a plan fails where an emulator that was killed lost its lock table: to be applied again
+        return Status()
+
+
+def _deliver(env: Environment, package: bytes) -> None:
+    """Apply what the URL needs, and release the code to it."""
     from ops.release import history
     from ops.release.release import Release
 
@@ -69,15 +90,8 @@ def _serve(env: Environment) -> None:
         )
     with step(f"{env.name}: release"):
         # Nobody uses a laptop's service meanwhile: all at once.
-        release = Release(build(), history.current_commit(), history.who(env), steps=())
+        release = Release(package, history.current_commit(), history.who(env), steps=())
         release.to(env, lambda _: contextlib.nullcontext())
-    answer = survey(env, plan=False)
-    if answer.status != 200:
-        raise OpsError(
-            f"{answer.url} answered {answer.status}, not 200. The emulator's log is {process.log_file(env)}; "
-            f"`make status` shows more."
-        )
-    log.print(f"\n  $ curl {answer.url}\n  {json.dumps({'message': answer.message})}\n", markup=False)
 
 
 def _harden_state(env: Environment) -> None:
@@ -124,8 +138,8 @@ def destroy(name: str | None, yes: bool) -> None:
     protected = [each_env for each_env in envs if each_env.settings.get("protected")]
     if protected and name:
         raise BadInput(
-            f"{name} is protected: nothing was destroyed. Set `protected = false` and "
-            f"`table.deletion_protection = false` in {live_dir() / name / 'env.hcl'}, `make apply ENV={name}`, and try again."
+            f"{name} is protected: nothing was destroyed. Set `protected = false` and `table.deletion_protection = "
+            f"false` in {live_dir() / name / 'env.hcl'}, `make apply ENV={name}`, and try again."
         )
     for each_env in protected:
         log.print(f"{each_env.name} is protected and stays: see its env.hcl", markup=False)

@@ -90,4 +90,4 @@ def enter(name: str) -> None:
     if Path(sys.prefix).resolve() == python.parent.parent.resolve():
         return
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    os.execv(python, [str(python), "-m", "ops", *sys.argv[1:]])
+    os.execv(python, [str(python), "-m", "ops", *sys.argv[1:]])  # noqa: S606 - no shell is meant

@@ -34,7 +34,7 @@ def test(tier: str | None, pytest_options: tuple[str, ...]) -> None:
 
 
 def _run(tier: str, options: tuple[str, ...]) -> bool:
-    paths = [path for path in TIERS.get(tier, [LONG.get(tier, "")])]
+    paths = TIERS[tier] if tier in TIERS else [LONG[tier]]
     chosen = "" if tier in LONG else "not long"
     log.rule(f"tests: {tier}")
     start = time.monotonic()

@@ -82,7 +82,7 @@ GO_TOOLS = {
 
 def _only(pattern: str, text: str) -> str:
     found = re.search(pattern, text, re.M)
-    assert found, f"no {pattern} in the pinned go.mod"  # noqa: S101 - a broken checkout, not an input
+    assert found, f"no {pattern} in the pinned go.mod"
     return found[1]
 
 
@@ -114,7 +114,7 @@ def ensure(name: str) -> Path:
 
 
 def engine() -> Path:
-    """OpenTofu or Terraform: as `WELCOME_ENGINE` says, else the first of tofu, terraform on PATH, else OpenTofu, built."""
+    """OpenTofu or Terraform: as `WELCOME_ENGINE` says, else what is on PATH (OpenTofu first), else OpenTofu, built."""
     wanted = os.environ.get("WELCOME_ENGINE", "")
     if wanted not in ("", "tofu", "terraform"):
         raise BadInput(f"WELCOME_ENGINE is '{wanted}': use tofu, terraform, or leave it unset.")
@@ -170,7 +170,8 @@ def _build(target: Path, what: str, work: Callable[[Path], None]) -> Path:
 def _compile(what: str, package: str, binary: Path, directory: Path, stamp: str) -> None:
     """`go build` with progress: packages compiled so far and seconds."""
     command = [
-        str(go()), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamp}", "-o", str(binary), package,
+        str(go()), "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w {stamp}",
+        "-o", str(binary), package,
     ]  # fmt: skip
     start = last = time.monotonic()
     log.print(f"building {what} from source (once) …", markup=False)
@@ -180,7 +181,7 @@ def _compile(what: str, package: str, binary: Path, directory: Path, stamp: str)
         subprocess.Popen(command, cwd=directory, env=_go_environment(), stderr=subprocess.PIPE, text=True) as process,
         log.status(f"building {what}") as status,
     ):
-        assert process.stderr  # noqa: S101 - it is a pipe
+        assert process.stderr
         try:
             for line in process.stderr:
                 tail = [*tail[-9:], line.rstrip()]
@@ -248,7 +249,15 @@ def emulator_build() -> Path:
     return _build(target, "the AWS provider", work)
 
 
-_REQUIRED = f'terraform {{\n  required_providers {{\n    aws = {{ source = "hashicorp/aws", version = "{provider.VERSION}" }}\n  }}\n}}\n'
+_REQUIRED = f"""terraform {{
+  required_providers {{
+    aws = {{
+      source  = "hashicorp/aws"
+      version = "{provider.VERSION}"
+    }}
+  }}
+}}
+"""
 
 
 def provider_mirror(engine_program: Path) -> Path:

@@ -144,7 +144,7 @@ def stop(env: Environment) -> bool:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             _pid_file(env).unlink(missing_ok=True)
-            raise OpsError(f"The emulator of {env.name} did not stop and was killed: changes since its start are lost.")
+            raise OpsError(f"The emulator of {env.name} did not stop and was killed: the last second of changes may be lost.")
         time.sleep(0.1)
     _pid_file(env).unlink(missing_ok=True)
     return True
