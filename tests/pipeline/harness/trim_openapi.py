@@ -17,6 +17,17 @@ from typing import Any
 
 OPERATIONS = frozenset(
     {
+        # what docs/github.md sets
+        "actions/set-allowed-actions-repository",
+        "actions/set-custom-oidc-sub-claim-for-repo",
+        "actions/set-fork-pr-contributor-approval-permissions-repository",
+        "actions/set-github-actions-default-workflow-permissions-repository",
+        "actions/set-github-actions-permissions-repository",
+        "repos/create-deployment-branch-policy",
+        "repos/create-or-update-environment",
+        "repos/create-repo-ruleset",
+        "teams/get-by-name",
+        # what the workflows ask for
         "issues/create",
         "issues/create-comment",
         "issues/get",
@@ -82,4 +93,4 @@ def trim(description: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     trimmed = trim(json.loads(Path(sys.argv[1]).read_text()))
-    Path(__file__).with_name("github_api.json").write_text(json.dumps(trimmed, separators=(",", ":")) + "\n")
+    Path(__file__).with_name("github_api.json").write_text(json.dumps(trimmed, indent=1) + "\n")
