@@ -1,0 +1,14 @@
+"""Make the pictures of the page in docs/ again: `PYTHONPATH=. python tests/page_pictures.py`."""
+
+from __future__ import annotations
+
+from browser_stage import browser, gateway, take_pictures
+from service_stage import service
+
+from ops.paths import ROOT
+
+if __name__ == "__main__":
+    with service() as running, gateway(running) as url, browser() as page:
+        running.table.put({"message": {"S": "Welcome! It works, and nothing here needs an AWS account."}})
+        for file in take_pictures(page, url, ROOT / "docs"):
+            print(file.relative_to(ROOT))
