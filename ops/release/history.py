@@ -68,4 +68,9 @@ def current_commit() -> str:
 def who(env: Environment) -> str:
     """Who releases: the person that GitHub names, else the last part of the caller's ARN."""
     name = os.environ.get("GITHUB_ACTOR") or env.client("sts").get_caller_identity()["Arn"].rsplit(":", 1)[-1]
+    return one_word(name)
+
+
+def one_word(name: str) -> str:
+    """A name as a description can hold it."""
     return re.sub(r"[^\w./@+-]", "-", name)[:_LONGEST_NAME]

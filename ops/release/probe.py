@@ -50,7 +50,7 @@ class Probe:
 
     @classmethod
     def of(cls, env: Environment, function: Function, slowest: float) -> Probe:
-        """A probe of `env`. The SDK repeats what Lambda refuses or loses; a failure of the function is none of those."""
+        """A probe of `env`. The SDK repeats what Lambda refuses or loses, but never what the function got wrong."""
         invoker = env.client("lambda", connect_timeout=5, read_timeout=slowest + 30)
         return cls(invoker, function, service_url(env), slowest)
 

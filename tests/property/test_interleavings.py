@@ -11,9 +11,9 @@ from botocore.exceptions import EndpointConnectionError
 from ops.package import code_sha256
 from ops.release import history
 from ops.release.outcome import GaveUp, LostRace, NotReleased, Outcome
-from tests.property.actors import Actor, Killed, releasing, rolling_back, take_turns
-from tests.property.conftest import some
-from tests.property.strict import Behaviour, StrictLambda, failing_a_fifth, healthy, raising
+from tests.release_actors import Actor, Killed, releasing, rolling_back, take_turns
+from tests.release_memory import some
+from tests.strict_lambda import Behaviour, StrictLambda, failing_a_fifth, healthy, raising
 
 INITIAL, OLD, NEW, OTHER = b"initial", b"old", b"new", b"other"
 RAISING, FLAKY = b"raising", b"flaky"
@@ -134,7 +134,8 @@ def test_an_outage_ends_in_a_release_or_in_what_was_before(released: Any, call: 
         assert live[1] == {}
     elif length < 1000:
         assert isinstance(outcome, NotReleased)
-        assert live == (old, {}) and function.live_code() == start
+        assert live == (old, {})
+        assert function.live_code() == start
         over = len(actor.calls) not in outage
         assert (f"Live is version {old}" if over else "What is live could not be read") in str(outcome)
     else:

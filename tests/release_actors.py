@@ -1,4 +1,4 @@
-"""Releases as actors: run to the end, killed at any call, or taking turns call by call in an order that a seed gives."""
+"""Releases as actors: run to the end, killed at any call, or taking turns call by call as a seed decides."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ops.errors import OpsError
 from ops.release.outcome import Outcome
 from ops.release.release import Release
 from ops.release.rollback import rollback
-from tests.property.strict import Caller, MemoryEnvironment, StrictLambda
+from tests.strict_lambda import Caller, MemoryEnvironment, StrictLambda
 
 
 class Killed(BaseException):

@@ -1,4 +1,4 @@
-"""A Lambda that enforces what AWS documents and the emulator does not, in memory, so that thousands of runs take seconds.
+"""A Lambda in memory that enforces what AWS documents and the emulator does not; thousands of runs take seconds.
 
 Enforced: `RevisionId` on code, publishing and alias; `CodeSha256` on publishing; publishing an unchanged `$LATEST`
 returns the version that exists; a function being updated refuses updates, and its revision changes once more when
