@@ -40,6 +40,7 @@ COMMANDS = {
     "test": "ops.testing:test",
     "toolchain": "ops.toolchain:toolchain",
     "up": "ops.local:up",
+    "url": "ops.urls:url",
     "verify": "ops.release.verify:verify",
 }
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from ops.environments import Environment
+import click
+
+from ops.console import out
+from ops.environments import Environment, environment
 from ops.errors import OpsError
 
 
@@ -41,3 +44,10 @@ def browser_url(env: Environment) -> str:
 
 def _aws_url(env: Environment, identifier: str) -> str:
     return f"https://{identifier}.execute-api.{env.region}.amazonaws.com/{env.name}/welcome"
+
+
+@click.command()
+@click.option("--env", "name", metavar="ENV", required=True, help="The environment to ask for.")
+def url(name: str) -> None:
+    """Print the URL of the service: `curl "$(python -m ops url --env dev)"`."""
+    out.print(service_url(environment(name)), markup=False)
