@@ -1,11 +1,12 @@
 """`ops bootstrap`: what a person with admin rights does once an account, and again when the roles change.
 
-The pipeline cannot do it: whoever can change these units can give itself any right. Everything here may be run again; what
-is there already is left as it is.
+The pipeline cannot do it: whoever can change these units can give itself any right. All of it may be run again: what is
+there already is left as it is.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -21,10 +22,12 @@ from ops.identity import announce
 from ops.plan import Result, plan_units, run_all
 from ops.policy.access import ROLES
 from ops.policy.jobs import ISSUER, github_environment
+from ops.records import get
 from ops.report import terminal
 from ops.report.model import load
 
 _PLACEHOLDER = "example-org"
+_PROVIDER = "aws_iam_openid_connect_provider.github"
 
 
 @click.command()
@@ -40,13 +43,13 @@ def bootstrap(name: str | None, yes: bool) -> None:
         )
     announce(envs)
     for env in envs:
-        _backend(env, ask=not yes)
+        _prepare(env, ask=not yes)
         _units(env, ask=not yes)
         out.print(settings(env), markup=False)
 
 
-def _backend(env: Environment, *, ask: bool) -> None:
-    """Create the state bucket and the lock table, if they are missing."""
+def _prepare(env: Environment, *, ask: bool) -> None:
+    """What has to be there before anything can be planned: the backend, and the account's only OIDC provider."""
     missing = [
         what
         for what, there in (
@@ -55,14 +58,21 @@ def _backend(env: Environment, *, ask: bool) -> None:
         )
         if not there
     ]
-    if not missing:
-        log.print(f"{env.name}: the state bucket and the lock table are there", markup=False)
+    adopted = _provider_to_adopt(env)
+    intentions = [f"create the {' and the '.join(missing)}"] if missing else []
+    intentions += [f"adopt {adopted}, since an account can have only one"] if adopted else []
+    if not intentions:
+        log.print(f"{env.name}: state bucket, lock table and OIDC provider are there", markup=False)
         return
-    log.print(f"{env.name}: will create the {' and the '.join(missing)} in account {env.account_id}", markup=False)
+    log.print(f"{env.name}: will {', and '.join(intentions)}, in account {env.account_id}", markup=False)
     if ask:
-        click.confirm("Create?", abort=True, err=True)
-    with step(f"{env.name}: backend"):
-        terragrunt.run(env, ["backend", "bootstrap"], cwd=env.directory / "delivery")
+        click.confirm("Go on?", abort=True, err=True)
+    delivery = env.directory / "delivery"
+    with step(f"{env.name}: {', '.join(intentions)}"):
+        if missing:
+            terragrunt.run(env, ["backend", "bootstrap"], cwd=delivery)
+        if adopted:
+            terragrunt.run(env, ["run", "--", "import", "-input=false", _PROVIDER, adopted], cwd=delivery)
 
 
 def _bucket_exists(env: Environment) -> bool:
@@ -89,40 +99,39 @@ def _table_exists(env: Environment) -> bool:
 
 def _units(env: Environment, *, ask: bool) -> None:
     """Plan the units that people apply, show the plans, and apply exactly these."""
-    existing = provider_of(env)
-    if existing:
-        os.environ["TF_VAR_existing_oidc_provider_arn"] = existing
-    try:
-        everything = units.discover(env)
-        mine = {name: unit for name, unit in everything.items() if unit.by_hand}
-        with tempfile.TemporaryDirectory() as scratch:
-            directory = Path(scratch).resolve()
-            with step(f"{env.name}: plan {', '.join(mine)}"):
-                planned = plan_units(env, mine, everything, directory)
-            result = Result(env.name, "", "", tuple(unit for unit in planned if unit.name in mine))
-            result.write(directory)
-            terminal.show(load([directory]), out)
-            if result.bad:
-                raise OpsError(f"{env.name}: not every unit could be planned, see above. Nothing was applied.")
-            changed = [unit.name for unit in result.units if unit.changes]
-            if not changed:
-                log.print(f"{env.name}: nothing to change", markup=False)
-                return
-            if ask:
-                click.confirm(f"Apply {', '.join(changed)} in account {env.account_id}?", abort=True, err=True)
-            with step(f"{env.name}: apply {', '.join(changed)}"):
-                errors = run_all(env, changed, ["--out-dir", scratch], ["apply", "-input=false"], directory)
-            for name, error in errors.items():
-                if error:
-                    raise OpsError(f"{env.name}/{name} was not applied: {error}\nCorrect it and run this again.")
-    finally:
-        os.environ.pop("TF_VAR_existing_oidc_provider_arn", None)
+    everything = units.discover(env)
+    mine = {name: unit for name, unit in everything.items() if unit.by_hand}
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch).resolve()
+        with step(f"{env.name}: plan {', '.join(mine)}"):
+            planned = plan_units(env, mine, everything, directory)
+        result = Result(env.name, "", "", tuple(unit for unit in planned if unit.name in mine))
+        result.write(directory)
+        terminal.show(load([directory]), out)
+        if result.bad:
+            raise OpsError(f"{env.name}: not every unit could be planned, see above. Nothing was applied.")
+        changed = [unit.name for unit in result.units if unit.changes]
+        if not changed:
+            log.print(f"{env.name}: nothing to change", markup=False)
+            return
+        if ask:
+            click.confirm(f"Apply {', '.join(changed)} in account {env.account_id}?", abort=True, err=True)
+        with step(f"{env.name}: apply {', '.join(changed)}"):
+            errors = run_all(env, changed, ["--out-dir", scratch], ["apply", "-input=false"], directory)
+        for name, error in errors.items():
+            if error:
+                raise OpsError(f"{env.name}/{name} was not applied: {error}\nCorrect it and run this again.")
 
 
-def provider_of(env: Environment) -> str | None:
-    """ARN of the account's OIDC provider for GitHub, None if there is none. An account can have one only."""
-    found = env.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    return next((each["Arn"] for each in found if each["Arn"].endswith(f":oidc-provider/{ISSUER}")), None)
+def _provider_to_adopt(env: Environment) -> str | None:
+    """ARN of the account's OIDC provider for GitHub if somebody else made it: AWS refuses a second one."""
+    listed = env.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    existing = next((each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")), None)
+    if existing is None or not _bucket_exists(env):
+        return existing
+    state = json.loads(get(env, f"{env.name}/delivery/terraform.tfstate") or "{}")
+    known = {f"{each['type']}.{each['name']}" for each in state.get("resources", [])}
+    return None if _PROVIDER in known else existing
 
 
 def settings(env: Environment) -> str:
@@ -132,8 +141,9 @@ def settings(env: Environment) -> str:
     names = {role: github_environment(env, role) for role in ROLES}
     lines = [
         "",
-        f"{env.name} is ready in account {env.account_id}. What is left is on GitHub: environments, since a role trusts",
-        f"the jobs of one environment of {repository}. No variables and no secrets: the workflows know the roles by name.",
+        f"{env.name} is ready in account {env.account_id}. What is left is on GitHub: three environments of",
+        f"{repository}, since each role trusts the jobs of one of them. No variables, no secrets: workflows",
+        "know the roles by name.",
         "",
         *(
             f"  {names[role]:<14} for {env.resource_name}-{role}: jobs of "
@@ -152,8 +162,8 @@ def settings(env: Environment) -> str:
 def _commands(environment: str, branch: str | None) -> list[str]:
     if branch is None:
         return [f"  gh api --method PUT {environment}"]
-    policy = "-F 'deployment_branch_policy[protected_branches]=false' -F 'deployment_branch_policy[custom_branch_policies]=true'"
     return [
-        f"  gh api --method PUT {environment} {policy}",
+        f"  gh api --method PUT {environment} -F 'deployment_branch_policy[protected_branches]=false' \\",
+        "    -F 'deployment_branch_policy[custom_branch_policies]=true'",
         f"  gh api --method POST {environment}/deployment-branch-policies -f name={branch} -f type=branch",
     ]

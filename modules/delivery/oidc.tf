@@ -15,20 +15,10 @@ locals {
   subjects = { for role, name in local.github_environments : role => "repo:${local.repository}:environment:${name}" }
 }
 
-# Adopting instead of creating is a property of the account, so it is asked of the account (`ops bootstrap`).
-import {
-  for_each = toset(var.existing_oidc_provider_arn[*])
-  to       = aws_iam_openid_connect_provider.github
-  id       = each.value
-}
-
+# An account has one. `make bootstrap` adopts a provider that is there already (the unit has the import for it).
 resource "aws_iam_openid_connect_provider" "github" {
   url            = "https://${local.issuer}"
   client_id_list = ["sts.amazonaws.com"]
-
-  lifecycle {
-    prevent_destroy = true # the account has one: other repositories may depend on it
-  }
 }
 
 data "aws_iam_policy_document" "trust" {

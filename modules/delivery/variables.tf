@@ -9,17 +9,6 @@ variable "environment" {
   }
 }
 
-variable "existing_oidc_provider_arn" {
-  description = "ARN of the account's provider for GitHub if it has one already: it is adopted. AWS allows one an account. `ops bootstrap` finds out."
-  type        = string
-  default     = null
-
-  validation {
-    condition     = var.existing_oidc_provider_arn == null || can(regex(":oidc-provider/token\\.actions\\.githubusercontent\\.com$", var.existing_oidc_provider_arn))
-    error_message = "existing_oidc_provider_arn is arn:aws:iam::ACCOUNT:oidc-provider/token.actions.githubusercontent.com."
-  }
-}
-
 variable "github" {
   description = <<-EOT
     The repository whose workflows may assume the roles, by name and by numeric id: with the ids in the subject, whoever
