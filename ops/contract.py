@@ -81,6 +81,11 @@ def cases() -> tuple[Case, ...]:
     return tuple(Case(**_expanded(dict(entry))) for entry in _table()["case"])
 
 
+def headers_of(status: int) -> dict[str, str]:
+    """The headers that every answer with this status has, with a regular expression of the value."""
+    return {**_table()["always"], **_table()["status"].get(str(status), {})}
+
+
 def _expanded(entry: dict[str, Any]) -> dict[str, Any]:
     repeat = entry.pop("repeat", None)
     text = json.dumps(entry)
@@ -202,8 +207,7 @@ def by_http(url: str) -> Callable[[Case], Answer]:
 def judge(case: Case, answer: Answer) -> list[str]:
     """What is wrong with an answer of the function."""
     problems = _expect("status", case.status, answer.status)
-    patterns = {**_table()["always"], **_table()["status"].get(str(answer.status), {})}
-    for name, pattern in patterns.items():
+    for name, pattern in headers_of(answer.status).items():
         value = answer.headers.get(name.lower(), "")
         if not re.fullmatch(pattern, value):
             problems.append(f"header {name} is '{value}' and not like '{pattern}'")
