@@ -1,25 +1,22 @@
-"""A stage for tests of the page: headless Chromium over its debugging pipe, and the function behind an HTTP server."""
+"""A stage for tests of the page: headless Chromium over its debugging pipe."""
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import http.server
 import json
 import os
 import select
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
-from service_stage import Service
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 30.0  # seconds for one answer of the browser
@@ -149,33 +146,6 @@ def browser() -> Iterator[Page]:
             process.wait(timeout=PATIENCE)
             for descriptor in (*to_browser, *from_browser):
                 os.close(descriptor)
-
-
-class _Gateway(http.server.BaseHTTPRequestHandler):
-    running: ClassVar[Service]
-
-    def do_GET(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        response = self.running.send({"rawPath": self.path, "headers": headers})
-        body = response["body"].encode()
-        self.send_response(response["statusCode"])
-        for name, value in {**response["headers"], "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing: a test's output is for the test."""
-
-
-@contextlib.contextmanager
-def gateway(running: Service) -> Iterator[str]:
-    """The function behind an HTTP server: the URL that a person opens."""
-    handler = type("Gateway", (_Gateway,), {"running": running})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/welcome"
-        server.shutdown()
 
 
 def take_pictures(page: Page, url: str, directory: Path) -> list[Path]:

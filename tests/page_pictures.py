@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from browser_stage import browser, gateway, take_pictures
-from service_stage import service
+from browser_stage import browser, take_pictures
+from service_stage import gateway, service
 
 from ops.paths import ROOT
 

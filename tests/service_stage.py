@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.server
 import importlib
 import json
 import os
@@ -12,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 
+from ops.contract import event
 from ops.paths import LAMBDA
 
 MODULES = tuple(path.stem for path in LAMBDA.glob("*.py"))
@@ -139,10 +141,10 @@ class Service:
     handler: ModuleType
     table: Table
 
-    def send(self, event: Any = None, context: Any = None) -> dict[str, Any]:
+    def send(self, request: Any = None, context: Any = None) -> dict[str, Any]:
         """The function's response to an event; to a plain GET without one."""
         invocation = SimpleNamespace(aws_request_id="lambda-request") if context is None else context
-        result: dict[str, Any] = self.handler.handler({} if event is None else event, invocation)
+        result: dict[str, Any] = self.handler.handler({} if request is None else request, invocation)
         return result
 
 
@@ -151,3 +153,42 @@ def service(**environ: str) -> Iterator[Service]:
     """The function in front of a table of its own."""
     with Table() as table, loaded({"AWS_ENDPOINT_URL": table.url, **environ}) as handler:
         yield Service(handler, table)
+
+
+class _Gateway(http.server.BaseHTTPRequestHandler):
+    running: ClassVar[Service]
+    lock: ClassVar[threading.Lock]
+
+    def _any(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        path, _, query = self.path.partition("?")
+        joined = {name: ",".join(self.headers.get_all(name, ())) for name in self.headers}
+        with self.lock:  # Lambda gives a process one request at a time
+            response = self.running.send(event(self.command, path, query, joined))
+        body = response["body"].encode()
+        self.send_response(response["statusCode"])
+        for name, value in response["headers"].items():
+            self.send_header(name, value)
+        if response["statusCode"] not in (204, 304):
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def __getattr__(self, name: str) -> Any:
+        """Any method: the base class looks for one called do_ and its name."""
+        if name.startswith("do_"):
+            return self._any
+        raise AttributeError(name)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: a test's output is for the test."""
+
+
+@contextlib.contextmanager
+def gateway(running: Service) -> Iterator[str]:
+    """The function behind an HTTP server: the URL that people and programs open."""
+    handler = type("Gateway", (_Gateway,), {"running": running, "lock": threading.Lock()})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/welcome"
+        server.shutdown()
