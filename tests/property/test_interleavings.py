@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from ops.package import code_sha256
 from ops.release import history
+from ops.release.function import Function
 from ops.release.outcome import GaveUp, LostRace, NotReleased, Outcome
+from ops.release.publish import upload
 from tests.release_actors import Actor, Killed, releasing, rolling_back, take_turns
 from tests.release_memory import some
-from tests.strict_lambda import Behaviour, StrictLambda, failing_a_fifth, healthy, raising
+from tests.strict_lambda import Behaviour, Caller, StrictLambda, failing_a_fifth, healthy, raising
 
 INITIAL, OLD, NEW, OTHER = b"initial", b"old", b"new", b"other"
 RAISING, FLAKY = b"raising", b"flaky"
@@ -61,6 +63,22 @@ def test_of_two_releases_at_once_one_wins_and_the_other_says_that_it_lost(releas
     assert function.live_code() in {code_sha256(NEW), code_sha256(OTHER)} - {before}
     assert function.live["FunctionVersion"] in {actor.ended.version for actor in won}
     assert {status for _, status in function.users} == {200}
+
+
+@pytest.mark.parametrize("seed", some(range(300), few=30))
+def test_of_two_first_releases_at_once_one_wins_and_its_version_tells_where_it_came_from(
+    in_memory: Any, seed: int
+) -> None:
+    # Given a function that still serves what Terraform created it with
+    function = StrictLambda(INITIAL, BEHAVIOURS, seed)
+    in_memory(function)
+    actors = [Actor(function, releasing(NEW)), Actor(function, releasing(OTHER))]
+    take_turns(actors, seed)
+    assert all(isinstance(actor.ended, Outcome | LostRace) for actor in actors), [actor.ended for actor in actors]
+    # Then what is live was released by one of them, as its description says
+    live = function.published[function.live["FunctionVersion"]]
+    assert live["CodeSha256"] in {code_sha256(NEW), code_sha256(OTHER)}
+    assert history.provenance(live["Description"])["sha256"] == live["CodeSha256"]
 
 
 @pytest.mark.parametrize("killed_after", some(range(180), few=25, name="call"))
@@ -216,3 +234,15 @@ def test_after_any_sequence_of_events_live_is_what_the_last_release_made_it(rele
         assert step in ("kill_a_release", "apply") or weights(world.function) == {}, done
         assert len(world.function.published) <= 5 + 1 + history.REMEMBERED + 3, "old versions are not pruned"
     assert {status for version, status in world.function.users if version in world.stack} <= {200}, done
+
+
+def test_code_that_somebody_uploaded_meanwhile_is_not_overwritten(released: Any) -> None:
+    # Given a release that read the function before another one uploaded its code
+    function = released()
+    subject = Function(cast(Any, Caller(function, lambda _: None, lambda: False)), "welcome-dev")
+    seen = subject.version()
+    upload(subject, OTHER, seen.architecture, seen)
+    # When it uploads its own, then it has lost, and the other's code is still there
+    with pytest.raises(LostRace):
+        upload(subject, NEW, seen.architecture, seen)
+    assert subject.version().code_sha256 == code_sha256(OTHER)
