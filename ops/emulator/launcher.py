@@ -4,9 +4,9 @@ Settings are MiniStack's own environment variables. Those that a process manager
 
 - `GATEWAY_PORT`, `MINISTACK_ACCOUNT_ID`, `MINISTACK_REGION`: where it listens and whose account it is. Unsigned calls
   (a curl on the API) reach this account only, so each account has a process of its own.
-- `PERSIST_STATE=1` and `STATE_DIR`: keep everything in this directory. MiniStack writes it at a graceful stop only; this
-  launcher also does while it runs (`ops.emulator.saving`). Bodies of S3 objects have settings of their own, `S3_PERSIST`
-  and `S3_DATA_DIR`, and are written at once; this launcher derives both.
+- `PERSIST_STATE=1` and `STATE_DIR`: keep everything in this directory. MiniStack writes it at a graceful stop only,
+  this launcher while it runs as well (`ops.emulator.saving`). Bodies of S3 objects have settings of their own,
+  `S3_PERSIST` and `S3_DATA_DIR`, and are written at once; this launcher derives both.
 - `TMPDIR`: holds a pid file named after the port, `ministack-PORT.pid`.
 - `AUTHORIZATION_LOG=file`: append every decision on a role's request (see `ops.emulator.authorization`).
 
@@ -30,11 +30,12 @@ def main() -> None:
     # Imported late: MiniStack reads its settings from the environment when it is imported.
     import ministack.app
 
-    from ops.emulator import alarms, api_tags, authorization, saving
+    from ops.emulator import alarms, api_tags, authorization, preflight, saving
 
     alarms.install()
     api_tags.install()
     authorization.install()
+    preflight.install()
     ministack.app.app = saving.while_running(behind_tls(ministack.app.app))
     ministack.app.main()
 
