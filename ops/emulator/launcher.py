@@ -30,11 +30,12 @@ def main() -> None:
     # Imported late: MiniStack reads its settings from the environment when it is imported.
     import ministack.app
 
-    from ops.emulator import alarms, api_tags, authorization, preflight, saving
+    from ops.emulator import alarms, api_tags, authorization, one_write, preflight, saving
 
     alarms.install()
     api_tags.install()
     authorization.install()
+    one_write.install()
     preflight.install()
     ministack.app.app = saving.while_running(behind_tls(ministack.app.app))
     ministack.app.main()

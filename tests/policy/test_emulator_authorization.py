@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import socket
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -278,6 +279,17 @@ class TestTransport:
         owner = caller(dev, statement("s3:*", both))("s3")
 
         assert not refused(owner.put_object, Bucket=name, Key="k", Body=b"")
+
+
+    def test_an_answer_comes_whole(self, dev: Environment) -> None:
+        """In one packet: a head that comes first makes the AWS SDK for Go lose the rest of one answer in thousands."""
+        request = f"GET /_ministack/health HTTP/1.1\r\nHost: 127.0.0.1:{dev.port}\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", dev.port), timeout=10) as connection:
+            for _ in range(20):
+                connection.sendall(request)
+                head, _, body = connection.recv(1 << 20).partition(b"\r\n\r\n")
+                length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                assert len(body) == int(length.split(b":")[1])
 
 
 class TestWebIdentity:
