@@ -4,25 +4,22 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import NamedTuple
-
-import page
 
 JSON, TEXT, HTML = "application/json", "text/plain", "text/html"
 MEDIA_TYPES = (JSON, TEXT, HTML)  # in order of preference
+TITLES = {
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
-class Response(NamedTuple):
-    """An answer, without the headers that all answers have."""
-
-    status: int
-    headers: dict[str, str]
-    body: str = ""
+Response = tuple[int, dict[str, str], str]  # status, headers (but for those that all answers have) and body
 
 
 def negotiate(accept: str) -> str | None:
@@ -57,17 +54,18 @@ def represent(message: str, media_type: str, environment: str, release: str) -> 
     """The message as `media_type`, with a strong entity tag."""
     headers = {"Content-Type": media_type if media_type == JSON else f"{media_type}; charset=utf-8"}
     if media_type == HTML:
+        import page  # not for a program's cold start
+
         body = page.render(message, environment, release)
         headers["Content-Security-Policy"] = page.CONTENT_SECURITY_POLICY
     else:
         body = json.dumps({"message": message}, ensure_ascii=False) if media_type == JSON else message
     headers["ETag"] = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
-    return Response(200, headers, body)
+    return 200, headers, body
 
 
-def problem(status: int, detail: str, instance: str, headers: Mapping[str, str] | None = None) -> Response:
+def problem(status: int, detail: str, instance: str, headers: dict[str, str] | None = None) -> Response:
     """An error as problem details (RFC 9457)."""
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance}
+    body = {"type": "about:blank", "title": TITLES[status], "status": status, "detail": detail, "instance": instance}
     common = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-    return Response(status, {**common, **(headers or {})}, json.dumps(body))
+    return status, {**common, **(headers or {})}, json.dumps(body)

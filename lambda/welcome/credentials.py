@@ -1,11 +1,8 @@
 """Credentials of the function's role, as the Lambda runtime hands them out."""
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from urllib.parse import urlsplit
 
 from sigv4 import Credentials
 
@@ -15,30 +12,30 @@ REFRESH_BEFORE = 300.0  # seconds of life that are too few to start with
 def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
     """Return what gives valid credentials each time it is called.
 
-    They are usually in the environment, good for the life of the process. One that SnapStart restores may outlive them
-    and has a local endpoint instead: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
+    Those in the environment live as long as the process. One that SnapStart restores has a local endpoint instead:
+    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
     """
     if url := environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
         return _Endpoint(url, environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
-    return lambda: Credentials(
-        environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN")
-    )
+    return lambda: (environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN"))
 
 
 class _Endpoint:
     """Credentials of the local endpoint, kept until shortly before they expire."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._url = urlsplit(url)
+        self._url = url
         self._token = token
         self._expiry = 0.0
 
     def __call__(self) -> Credentials:
         if time.time() > self._expiry - REFRESH_BEFORE:
-            connection = http.client.HTTPConnection(self._url.netloc, timeout=1)
-            connection.request("GET", self._url.path, headers={"Authorization": self._token})
-            answer = json.load(connection.getresponse())
-            connection.close()
-            self._credentials = Credentials(answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"])
-            self._expiry = datetime.fromisoformat(answer["Expiration"]).timestamp()
+            import datetime
+            import urllib.request
+
+            request = urllib.request.Request(self._url, headers={"Authorization": self._token})  # noqa: S310
+            with urllib.request.urlopen(request, timeout=1) as response:  # noqa: S310 (the runtime sets it)
+                answer = json.load(response)
+            self._credentials = answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"]
+            self._expiry = datetime.datetime.fromisoformat(answer["Expiration"]).timestamp()
         return self._credentials

@@ -1,7 +1,8 @@
-"""Reads from DynamoDB over one kept-alive connection: bounded in time, tried again once."""
+"""Reads from DynamoDB over one kept-alive connection: bounded in time, tried again once.
 
-import contextlib
-import io
+HTTP/1.1 as far as that needs it: http.client would double what a cold start imports.
+"""
+
 import json
 import os
 import re
@@ -9,16 +10,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from http.client import OK, HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from typing import Any
-from urllib.parse import urlsplit
 
 import sigv4
 
 ATTEMPT_SECONDS = 1.0  # for a whole attempt; two of them must fit well into the function's timeout
 CONNECT_SECONDS = 0.5
 IDLE_SECONDS = 60.0  # a connection unused for longer may have died unnoticed
-TRANSIENT = (OSError, HTTPException, ValueError, KeyError)
 
 # The C library's resolver would give up after 10 s.
 os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
@@ -32,94 +29,104 @@ class Client:
     """A DynamoDB endpoint, for one call at a time."""
 
     def __init__(self, endpoint: str, region: str, credentials: Callable[[], sigv4.Credentials]) -> None:
-        url = urlsplit(endpoint)
-        self._host = url.netloc
-        self._path = url.path or "/"
+        scheme, _, rest = endpoint.partition("://")
+        self._host, _, path = rest.partition("/")
+        self._path = f"/{path}"
         self._region = region
         self._credentials = credentials
-        self._used = time.time()
-        self._connection = (
-            HTTPSConnection(url.netloc, timeout=CONNECT_SECONDS, context=tls_context())
-            if url.scheme == "https"
-            else HTTPConnection(url.netloc, timeout=CONNECT_SECONDS)
-        )
+        self._tls = tls_context() if scheme == "https" else None
+        self._socket: socket.socket | None = None
+        self._used = 0.0
 
     def connect(self) -> None:
         """Connect ahead of the first call, which will report what fails here."""
-        with contextlib.suppress(OSError):
-            self._connection.connect()
+        try:
+            self._connect()
+        except OSError:
+            self._close()
 
-    def call(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    def call(self, operation: str, parameters: dict[str, object], *, again: bool = True) -> dict[str, object]:
         """Return DynamoDB's answer, or raise Unavailable after about twice ATTEMPT_SECONDS."""
         # The monotonic clock would stand still in a snapshot.
         if time.time() - self._used > IDLE_SECONDS:
-            self._connection.close()
-        body = json.dumps(parameters).encode()
+            self._close()
         try:
-            return self._attempt(operation, body)
-        except TRANSIENT:
-            self._connection.close()
-        try:
-            return self._attempt(operation, body)
-        except TRANSIENT as error:
-            self._connection.close()
+            return self._attempt(operation, json.dumps(parameters).encode())
+        except (OSError, ValueError, KeyError) as error:
+            self._close()
+            if again:
+                return self.call(operation, parameters, again=False)
             raise Unavailable(repr(error)) from error
 
-    def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
+    def _connect(self) -> socket.socket:
+        host, _, port = self._host.partition(":")
+        # In bytes, as the codec for names in text takes a while to load.
+        address = host.encode(), int(port or (443 if self._tls else 80))
+        connection = socket.create_connection(address, CONNECT_SECONDS)  # type: ignore[arg-type]
+        self._socket = self._tls.wrap_socket(connection, server_hostname=address[0]) if self._tls else connection
+        self._used = time.time()
+        return self._socket
+
+    def _close(self) -> None:
+        if self._socket:
+            self._socket.close()
+        self._socket = None
+
+    def _attempt(self, operation: str, body: bytes) -> dict[str, object]:
         deadline = time.monotonic() + ATTEMPT_SECONDS
+        connection = self._socket or self._connect()
         headers = {
+            "Content-Length": str(len(body)),
             "Content-Type": "application/x-amz-json-1.0",
             "Host": self._host,
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
         }
-        request = sigv4.Request("POST", self._path, "", headers, body)
-        headers = sigv4.sign(request, self._credentials(), self._region, "dynamodb", time.time())
-        self._connection.response_class = lambda sock, **options: HTTPResponse(  # type: ignore[assignment]
-            _Until(deadline, sock),  # type: ignore[arg-type]
-            **options,
+        headers = sigv4.sign(
+            "POST",
+            self._path,
+            "",
+            headers,
+            body,
+            credentials=self._credentials(),
+            region=self._region,
+            service="dynamodb",
+            at=time.time(),
         )
-        self._connection.request("POST", self._path, body, headers)
-        response = self._connection.getresponse()
-        answer = json.loads(response.read())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.sendall(f"POST {self._path} HTTP/1.1\r\n{lines}\r\n".encode() + body)
+        status, content = _receive(connection, deadline)
+        answer = json.loads(content)
         self._used = time.time()
-        if response.status >= 500 or not isinstance(answer, dict):
-            raise HTTPException(f"{response.status} {answer}")
-        if response.status != OK:
-            raise Unavailable(f"{response.status} {answer.get('__type')}")
+        if status >= 500 or not isinstance(answer, dict):
+            raise ValueError(f"{status} {answer}")
+        if status != 200:
+            raise Unavailable(f"{status} {answer.get('__type')}")
         return answer
 
 
-class _Until(io.RawIOBase):
-    """Reads a socket until a fixed moment. A socket's own timeout starts anew with every byte."""
-
-    def __init__(self, deadline: float, sock: socket.socket) -> None:
-        self._deadline = deadline
-        self._socket = sock
-        self._raw = sock.makefile("rb", buffering=0)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """For http.client, which takes this for a socket."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(max(self._deadline - time.monotonic(), 0.001))
-        return self._raw.readinto(buffer)
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+def _receive(connection: socket.socket, deadline: float) -> tuple[int, bytes]:
+    """Status and body of a response, which must be complete by the deadline, however slowly it comes."""
+    data, length = b"", None
+    while length is None or len(data) < length:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        more = connection.recv(65536)
+        if not more:
+            raise ConnectionError("closed")
+        data += more
+        if length is None and (head := re.match(rb"HTTP/1.. (\d{3}).*?\r\n\r\n", data, re.DOTALL)):
+            status = int(head[1])
+            length = head.end() + int(head[0].lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+            start = head.end()
+    return status, data[start:]
 
 
 def tls_context() -> ssl.SSLContext:
     """Trust only Amazon Root CA 1 to 4, which vouch for AWS: the system's whole bundle takes 30 ms to load."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     with open(ssl.get_default_verify_paths().cafile or os.devnull, encoding="utf-8") as bundle:
-        certificates = re.findall("-----BEGIN.+?-----END CERTIFICATE-----", bundle.read(), re.DOTALL)
+        certificates = bundle.read().split("-----BEGIN ")
     # The first line of a certificate has its serial number, and these four start alike.
-    if roots := "\n".join(each for each in certificates if "AgITBmyf" in each[:80]):
+    if roots := "".join(f"-----BEGIN {each}" for each in certificates if "AgITBmyf" in each[:80]):
         context.load_verify_locations(cadata=roots)
     else:
         context.load_default_certs()

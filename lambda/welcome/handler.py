@@ -4,8 +4,6 @@ import itertools
 import os
 import re
 import time
-import traceback
-from typing import Any
 
 import answers
 import credentials
@@ -16,7 +14,6 @@ from store import Reading, Store
 
 PATH = "/welcome"
 METHODS = "GET, HEAD, OPTIONS"
-NOTHING_READ = Reading(None)
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -43,39 +40,46 @@ invocations = itertools.count()
 class Request:
     """What matters of an event. What is missing or of an odd type counts as not sent."""
 
-    def __init__(self, event: Any, context: Any) -> None:
-        event = _as(dict, event)
-        about = _as(dict, event.get("requestContext"))
-        self.method: str = _as(str, _as(dict, about.get("http")).get("method")) or "GET"
-        self.path: str = _as(str, event.get("rawPath")) or PATH
-        self.stage = _as(str, about.get("stage"))
-        self.id = re.sub("[^!-~]", "", _as(str, about.get("requestId", getattr(context, "aws_request_id", ""))))
+    def __init__(self, event: object, context: object) -> None:
+        fields = _mapping(event)
+        about = _mapping(fields.get("requestContext"))
+        self.method = _text(_mapping(about.get("http")).get("method")) or "GET"
+        self.path = _text(fields.get("rawPath")) or PATH
+        self.stage = _text(about.get("stage"))
+        self.id = re.sub("[^!-~]", "", _text(about.get("requestId", getattr(context, "aws_request_id", ""))))
+        self.reading = Reading()
         self._headers: dict[str, list[str]] = {}
-        for name, value in _as(dict, event.get("headers")).items():
-            self._headers.setdefault(str(name).lower(), []).append(_as(str, value))
+        for name, value in _mapping(fields.get("headers")).items():
+            self._headers.setdefault(str(name).lower(), []).append(_text(value))
 
     def header(self, name: str) -> str:
         return ",".join(self._headers.get(name, ()))
 
 
-def _as(kind: type, value: Any) -> Any:
-    return value if isinstance(value, kind) else kind()
+def _mapping(value: object) -> dict[object, object]:
+    return value if isinstance(value, dict) else {}
 
 
-def handler(event: Any, context: Any) -> dict[str, Any]:
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def handler(event: object, context: object) -> dict[str, object]:
     """Answer one request, whatever happens."""
     start = time.monotonic()
     request = Request(event, context)
     try:
-        response, reading = _answer(request)
+        status, headers, body = _answer(request)
     except Exception:  # the last line of defence
-        reading = Reading(None, error=traceback.format_exc())
-        response = problem(500, "The service failed.", request.id)
+        import traceback
+
+        request.reading.error = traceback.format_exc()
+        status, headers, body = problem(500, "The service failed.", request.id)
     telemetry.emit(
-        reading,
+        request.reading,
         method=request.method,
         path=request.path[:256],
-        status=response.status,
+        status=status,
         duration=time.monotonic() - start,
         cold_start=next(invocations) == 0,
         release=RELEASE,
@@ -83,38 +87,34 @@ def handler(event: Any, context: Any) -> dict[str, Any]:
         Environment=ENVIRONMENT,
     )
     return {
-        "statusCode": response.status,
-        "headers": {**SECURITY, "X-Release": RELEASE, "X-Request-Id": request.id, **response.headers},
-        "body": "" if request.method == "HEAD" else response.body,
+        "statusCode": status,
+        "headers": {**SECURITY, "X-Release": RELEASE, "X-Request-Id": request.id, **headers},
+        "body": "" if request.method == "HEAD" else body,
     }
 
 
-def _answer(request: Request) -> tuple[Response, Reading]:
+def _answer(request: Request) -> Response:
     # API Gateway puts the name of the stage in front of the path, others that send payload 2.0 do not.
     if request.path not in (PATH, f"/{request.stage}{PATH}"):
-        return problem(404, f"There is only {PATH} here.", request.id), NOTHING_READ
+        return problem(404, f"There is only {PATH} here.", request.id)
     if request.method == "OPTIONS":
-        return Response(204, {"Allow": METHODS}), NOTHING_READ
+        return 204, {"Allow": METHODS}, ""
     if request.method not in ("GET", "HEAD"):
-        return problem(405, f"Use {METHODS}.", request.id, {"Allow": METHODS}), NOTHING_READ
+        return problem(405, f"Use {METHODS}.", request.id, {"Allow": METHODS})
     media_type = answers.negotiate(request.header("accept"))
     if not media_type:
         detail = f"There is {', '.join(answers.MEDIA_TYPES)}."
-        return problem(406, detail, request.id, {"Vary": "Accept"}), NOTHING_READ
+        return problem(406, detail, request.id, {"Vary": "Accept"})
     directives = request.header("cache-control").lower().replace(" ", "").split(",")
-    reading = store.read(through="no-cache" in directives)
-    return _from_store(request, reading, media_type), reading
-
-
-def _from_store(request: Request, reading: Reading, media_type: str) -> Response:
+    reading = request.reading = store.read(through="no-cache" in directives)
     if reading.message is None and reading.error:
         return problem(503, "The message cannot be read now.", request.id, {"Retry-After": "2"})
     if reading.message is None:
         return problem(404, "There is no message.", request.id)
-    found = answers.represent(reading.message, media_type, ENVIRONMENT, RELEASE)
-    headers = {**found.headers, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
+    status, headers, body = answers.represent(reading.message, media_type, ENVIRONMENT, RELEASE)
+    headers = {**headers, "Cache-Control": CACHE_CONTROL, "Vary": "Accept"}
     if reading.stale is not None:
         headers |= {"Age": f"{reading.stale:.0f}", "Warning": '110 - "Response is Stale"'}
     if answers.is_current(request.header("if-none-match"), headers["ETag"]):
-        return Response(304, headers)
-    return Response(200, headers, found.body)
+        return 304, headers, ""
+    return status, headers, body

@@ -2,19 +2,18 @@
 
 import json
 import time
-from typing import Any
 
 from store import Reading
 
 
-def emit(reading: Reading, **fields: Any) -> None:
-    """Write the line: `fields` and what was read. Times are in seconds."""
-    failed = fields["status"] >= 500
+def emit(reading: Reading, *, status: int, cold_start: bool, **fields: object) -> None:
+    """Write the line: what was read, and the rest of the request. Times are in seconds."""
+    failed = status >= 500
     metrics: dict[str, float] = {
         "Requests": 1,
         "Errors": int(failed),
         "CacheHits": int(reading.cached),
-        "ColdStarts": int(fields["cold_start"]),
+        "ColdStarts": int(cold_start),
     }
     if reading.latency is not None:
         metrics["StoreLatency"] = reading.latency
@@ -22,4 +21,5 @@ def emit(reading: Reading, **fields: Any) -> None:
     directive = {"Namespace": "Welcome", "Dimensions": [["Environment"]], "Metrics": units}
     embedded = {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [directive]}
     level = "ERROR" if failed else "WARNING" if reading.error else "INFO"
-    print(json.dumps({"level": level, **fields, "error": reading.error, **metrics, "_aws": embedded}))
+    known = {"level": level, "status": status, "cold_start": cold_start, "error": reading.error}
+    print(json.dumps({**known, **fields, **metrics, "_aws": embedded}))

@@ -146,13 +146,13 @@ def test_without_an_endpoint_the_function_calls_its_region(monkeypatch: pytest.M
     """The real address is not called: what would be connected to is only recorded."""
     called = []
 
-    def refuse(address: tuple[str, int], *_: object, **__: object) -> None:
+    def refuse(address: tuple[bytes, int], *_: object, **__: object) -> None:
         called.append(address)
         raise ConnectionRefusedError
 
     monkeypatch.setattr("socket.create_connection", refuse)
     with loaded({"AWS_REGION": "eu-west-1"}):
-        assert called == [("dynamodb.eu-west-1.amazonaws.com", 443)]
+        assert called == [(b"dynamodb.eu-west-1.amazonaws.com", 443)]
 
 
 def test_the_connection_is_opened_by_the_cold_start() -> None:

@@ -91,7 +91,7 @@ def test_any_answer_of_the_table_is_a_message_or_a_store_failure(examples: int) 
         @given(items | anything)
         def answer_fits(item: Any) -> None:
             # What was read before must not stand in for what cannot be read now.
-            running.handler.store._held = None
+            running.handler.store._message = None
             running.handler.client.call = lambda *_: {"Item": item}
 
             response = running.send()

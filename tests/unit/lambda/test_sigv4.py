@@ -104,10 +104,18 @@ def test_ten_thousand_signatures_are_the_ones_that_botocore_makes(sigv4: ModuleT
 
 def compare_signatures(sigv4: ModuleType, sent: dict[str, Any]) -> None:
     headers = {**sent["headers"], "Host": "dynamodb.example.com"}
-    request = sigv4.Request(sent["method"], f"/{sent['path']}", sent["query"], headers, sent["body"])
-    credentials = sigv4.Credentials(sent["access_key"], sent["secret_key"], sent["token"])
 
-    signed = sigv4.sign(request, credentials, sent["region"], sent["service"], sent["at"])
+    signed = sigv4.sign(
+        sent["method"],
+        f"/{sent['path']}",
+        sent["query"],
+        headers,
+        sent["body"],
+        credentials=(sent["access_key"], sent["secret_key"], sent["token"]),
+        region=sent["region"],
+        service=sent["service"],
+        at=sent["at"],
+    )
 
     assert signed["Authorization"] == signed_by_botocore(sent)
 
@@ -115,12 +123,19 @@ def compare_signatures(sigv4: ModuleType, sent: dict[str, Any]) -> None:
 @pytest.mark.parametrize("vector", VECTORS["requests"], ids=lambda vector: vector["name"])
 def test_a_signature_is_the_published_one(sigv4: ModuleType, vector: dict[str, Any]) -> None:
     sent = {name: value for name, value in vector["headers"].items() if name not in ADDED - {"host"}}
-    request = sigv4.Request(vector["method"], vector["path"], vector["query"], sent, vector["body"].encode())
-    token = vector["headers"].get("x-amz-security-token")
-    credentials = sigv4.Credentials(**VECTORS["credentials"], session_token=token)
-    at = datetime.datetime.fromisoformat(VECTORS["at"]).timestamp()
+    keys = VECTORS["credentials"]
 
-    signed = sigv4.sign(request, credentials, VECTORS["region"], VECTORS["service"], at)
+    signed = sigv4.sign(
+        vector["method"],
+        vector["path"],
+        vector["query"],
+        sent,
+        vector["body"].encode(),
+        credentials=(keys["access_key"], keys["secret_key"], vector["headers"].get("x-amz-security-token")),
+        region=VECTORS["region"],
+        service=VECTORS["service"],
+        at=datetime.datetime.fromisoformat(VECTORS["at"]).timestamp(),
+    )
 
     assert signed["Authorization"] == vector["authorization"]
     # And the server gets what it needs to check it: each header as it was signed.
