@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,7 +16,8 @@ import jwt
 from botocore import UNSIGNED
 from botocore.config import Config
 
-from ops import terragrunt, toolchain
+from ops import terragrunt as _terragrunt
+from ops import toolchain
 from ops.environments import Environment, github
 from ops.errors import OpsError
 from ops.paths import ROOT, local_dir
@@ -78,7 +80,7 @@ def _sts(endpoint: str, region: str) -> STSClient:
 def variables(env: Environment, role: str) -> dict[str, str]:
     """The process environment of a job that has taken `role`: no profile and no root credentials of an emulator."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "TF_"))}
-    tools = {key: value for key, value in terragrunt.environment_variables().items() if key.startswith(("TG_", "TF_"))}
+    tools = {key: value for key, value in _terragrunt.environment_variables().items() if key.startswith(("TG_", "TF_"))}
     return {
         **inherited,
         **tools,
@@ -90,26 +92,26 @@ def variables(env: Environment, role: str) -> dict[str, str]:
     }
 
 
-def run(
-    env: Environment,
-    role: str,
-    command: Sequence[str],
-    *,
-    unit: str | None = None,
-    extra: Mapping[str, str] | None = None,
+def ops(env: Environment, role: str, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m ops COMMAND --env ENV …` as a job that has taken `role`."""
+    return python(env, role, "-m", "ops", command, "--env", env.name, *arguments)
+
+
+def python(env: Environment, role: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the interpreter as a job that has taken `role`."""
+    return _run([sys.executable, *arguments], ROOT, variables(env, role))
+
+
+def terragrunt(
+    env: Environment, role: str, unit: str, *arguments: str, **more: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `command` as a job that has taken `role`: `python -m ops COMMAND`, or `terragrunt COMMAND` in a unit."""
-    if unit:
-        program, directory = [str(toolchain.ensure("terragrunt"))], env.directory / unit
-    else:
-        program, directory = [sys.executable, "-m", "ops"], ROOT
-    return subprocess.run(
-        [*program, *command],
-        cwd=directory,
-        env=variables(env, role) | dict(extra or {}),
-        capture_output=True,
-        text=True,
-    )
+    """Run an engine command in a unit of `env` as a job that has taken `role`, with `more` environment variables."""
+    program = [str(toolchain.ensure("terragrunt")), "run", "--", *arguments]
+    return _run(program, env.directory / unit, variables(env, role) | more)
+
+
+def _run(command: Sequence[str], directory: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)
 
 
 def succeed(done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:

@@ -88,9 +88,9 @@ def test_all_of_it_and_once_more(dev: Environment, capfd: pytest.CaptureFixture[
     assert second.exit_code == 0, second.exception
     assert "nothing to change" in capfd.readouterr().err
     # The hardened bucket still lets a job in: TLS is there, and the account is its own.
-    assert jobs.run(dev, "plan", ["run", "--", "plan"], unit="welcome").returncode == 0
+    assert jobs.terragrunt(dev, "plan", "welcome", "plan").returncode == 0
     for unit in ("delivery", "remote_state"):
-        refused = jobs.run(dev, "apply", ["run", "--", "apply", "-auto-approve"], unit=unit)
+        refused = jobs.terragrunt(dev, "apply", unit, "apply", "-auto-approve")
         assert refused.returncode != 0
         assert "AccessDenied" in refused.stdout + refused.stderr
 

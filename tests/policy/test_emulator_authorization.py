@@ -280,7 +280,6 @@ class TestTransport:
 
         assert not refused(owner.put_object, Bucket=name, Key="k", Body=b"")
 
-
     def test_an_answer_comes_whole(self, dev: Environment) -> None:
         """In one packet: a head that comes first makes the AWS SDK for Go lose the rest of one answer in thousands."""
         request = f"GET /_ministack/health HTTP/1.1\r\nHost: 127.0.0.1:{dev.port}\r\n\r\n".encode()

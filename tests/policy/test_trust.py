@@ -1,4 +1,4 @@
-"""Who may take which role: a truth table of tokens, by the policy evaluator for all and by STS for the decisive ones."""
+"""Who may take which role: a truth table of tokens, by the policy evaluator and, for what decides, by STS itself."""
 
 from __future__ import annotations
 
