@@ -29,6 +29,7 @@ from ops.report.model import RESULT, load
 from ops.units import Unit
 
 _JSON = "tfplan.json"
+NOT_RUN = "not run"  # how the error of a unit begins that was not reached
 # A lock is held for seconds by a plan and for minutes by an apply: waiting is cheaper than a failed job.
 LOCK_TIMEOUT = "-lock-timeout=300s"
 
@@ -91,7 +92,7 @@ def _waits_for(env: Environment, unit: Unit, everything: Mapping[str, Unit]) -> 
     missing = set()
     for name in unit.dependencies:
         state = records.applied(env, name)
-        if state is None or not state.resources or not unit.mocks.get(name, frozenset()) <= state.outputs:
+        if state is None or not state.resources or not unit.mocks.get(name, frozenset()) <= set(state.outputs):
             missing.add(name)
     return missing
 
@@ -136,7 +137,7 @@ def _terragrunt_plan(
         content = json.loads((directory / name / _JSON).read_text())
         planned[name] = Planned(
             name, "planned", "removed from the code" if tree else "", bool(tree), f"{name}/{PLAN}", f"{name}/{_JSON}",
-            unit.inputs, before[name], changes.digests(content),
+            unit.inputs, records.upstream(env, unit.dependencies), before[name], changes.digests(content),
             records.sha256((directory / name / PLAN).read_bytes()),
         )  # fmt: skip
     return planned
@@ -147,7 +148,7 @@ def _states(env: Environment, names: Iterable[str]) -> dict[str, records.State |
     return {name: each.state if each else None for name, each in found.items()}
 
 
-def run_all(
+def run_all(  # noqa: PLR0917 - what to run, on what, and where
     env: Environment, names: Iterable[str], options: list[str], command: list[str], directory: Path,
     tree: Path | None = None,
 ) -> dict[str, str]:
@@ -176,7 +177,7 @@ def _error(entry: Mapping[str, str] | None) -> str:
     if entry["Result"] == "succeeded":
         return ""
     if entry["Result"] == "early exit":
-        return f"not run, since {entry.get('Cause', 'another unit')} failed"
+        return f"{NOT_RUN}, since {entry.get('Cause', 'another unit')} failed"
     return str(entry.get("Cause") or entry.get("Reason") or entry["Result"])
 
 
@@ -235,7 +236,7 @@ def tools() -> dict[str, str]:
 
 @click.command()
 @click.option("--env", "name", metavar="ENV", help="One environment; all of them without it.")
-@click.option("--base", metavar="SHA", help="Plan only what differs from this commit (HEAD^1 of a pull request's merge).")
+@click.option("--base", metavar="SHA", help="Plan only what differs from this commit (the HEAD^1 of a merge).")
 @click.option("--commit", metavar="SHA", help="The commit that reviewers see: the head of the pull request.")
 @click.option("--out", "directory", type=click.Path(path_type=Path), help="Where plans and result.json go.")
 @click.option("--save-record", is_flag=True, help="Store the plans for `ops apply --reviewed`.")

@@ -22,7 +22,7 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class Applied:
     """What a unit's state says to others."""
 
     state: State
-    outputs: frozenset[str]
+    outputs: Mapping[str, Any]  # name -> value and type
     resources: int
 
 
@@ -84,9 +84,13 @@ def applied(env: Environment, unit: str) -> Applied | None:
     if not body:
         return None
     state = json.loads(body)
-    return Applied(
-        State(state["lineage"], state["serial"]), frozenset(state.get("outputs", {})), len(state.get("resources", ()))
-    )
+    return Applied(State(state["lineage"], state["serial"]), state["outputs"], len(state["resources"]))
+
+
+def upstream(env: Environment, dependencies: Iterable[str]) -> str:
+    """A digest of what a unit reads of its dependencies: a plan made with other values is a plan of something else."""
+    found = {name: applied(env, name) for name in dependencies}
+    return sha256(json.dumps({name: each and each.outputs for name, each in found.items()}, sort_keys=True).encode())
 
 
 def lock_holder(env: Environment, unit: str) -> JSON | None:
@@ -112,6 +116,7 @@ class Planned:
     plan: str = ""  # the saved plan, relative to the result
     plan_json: str = ""
     inputs: str = ""  # digest of all that the unit is made from
+    upstream: str = ""  # digest of the outputs of the units that it depends on
     state: State | None = None  # None: never applied
     changes: dict[str, dict[str, str]] = field(default_factory=dict)  # see ops.report.changes.digests
     sha256: str = ""  # of the saved plan

@@ -65,7 +65,7 @@ def root() -> Path:
 def discover(env: Environment, tree: Path | None = None) -> dict[str, Unit]:
     """The units of `env` by name, dependencies first, in this checkout or in another `tree`.
 
-    Raises OpsError if Terragrunt cannot parse them, or if they depend on each other in a circle.
+    Raises OpsError if Terragrunt cannot parse them, or does not find one that is there.
     """
     tree = (tree or root()).resolve()
     directory = tree / "live" / env.name
@@ -78,17 +78,23 @@ def discover(env: Environment, tree: Path | None = None) -> dict[str, Unit]:
         raise OpsError(f"terragrunt find failed in {directory}:\n{done.stderr[-3000:]}")
     every = sorted(git(tree, "ls-files", "-co", "--exclude-standard").splitlines())
     found = {}
-    for entry in json.loads(done.stdout):
+    entries = json.loads(done.stdout)
+    # Terragrunt leaves out units that depend on each other in a circle, and says so in its log only. A unit that is not
+    # found would look removed.
+    lost = {Path(path).parent for path in every if Path(path).name == "terragrunt.hcl" and (tree / path).exists()}
+    lost = {path.relative_to(f"live/{env.name}") for path in lost if path.is_relative_to(f"live/{env.name}")}
+    lost -= {Path(entry["path"]) for entry in entries}
+    if lost:
+        names = ", ".join(sorted(map(str, lost)))
+        raise OpsError(f"Terragrunt does not find {names} in {env.name}: do they depend on each other in a circle?")
+    for entry in entries:
         if entry["type"] != "unit":
             raise BadInput(f"{directory / entry['path']} is a {entry['type']}: only units are supported here.")
         files = _files(tree, directory, entry, every)
         name, dependencies = entry["path"], tuple(entry.get("dependencies", ()))
         found[name] = Unit(name, dependencies, _digest(tree, files), *_written(directory / name, dependencies))
-    try:
-        order = graphlib.TopologicalSorter({name: unit.dependencies for name, unit in found.items()}).static_order()
-        return {name: found[name] for name in order if name in found}
-    except graphlib.CycleError as error:
-        raise OpsError(f"Units of {env.name} depend on each other in a circle: {' → '.join(error.args[1])}.") from None
+    order = graphlib.TopologicalSorter({name: unit.dependencies for name, unit in found.items()}).static_order()
+    return {name: found[name] for name in order if name in found}
 
 
 def _files(tree: Path, directory: Path, entry: Mapping[str, object], every: list[str]) -> set[str]:
@@ -109,8 +115,8 @@ def _files(tree: Path, directory: Path, entry: Mapping[str, object], every: list
                 todo |= {called} - modules
     here = (directory / str(entry["path"])).relative_to(tree).as_posix()
     folders = tuple(f"{folder}/" for folder in {here, *modules})
-    own = {path for path in every if path.startswith(folders) and not path.endswith(_NO_INPUT)}
-    return own | read | {path for path in _TOOLS if path in every}
+    own = {path for path in every if path.startswith(folders)} | read | {path for path in _TOOLS if path in every}
+    return {path for path in own if not path.endswith(_NO_INPUT)}
 
 
 def _digest(tree: Path, files: Iterable[str]) -> str:

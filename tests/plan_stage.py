@@ -12,17 +12,18 @@ import itertools
 import json
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from ops import environments, records, terragrunt
+from ops.apply import Outcome, apply_reviewed
 from ops.emulator.scratch import scratch
 from ops.environments import Environment
 from ops.plan import Result, plan_change
-from ops.records import Planned
+from ops.records import Planned, Record
 
 _accounts = itertools.count(300000000001)
 
@@ -47,6 +48,7 @@ locals {
   environment = "dev"
   account_id  = "ACCOUNT"
   region      = "eu-central-1"
+  branch      = "main"
   direct_push = "plan"
 }
 """
@@ -120,12 +122,46 @@ class Stage:
         out.mkdir()
         return plan_change(self.env, base, self.head, out, **options), out  # type: ignore[arg-type]
 
+    def review(self, base: str = "HEAD^1", *, head: str = "") -> tuple[str, str]:
+        """Plan the checkout as a pull request's job does and save the record; the commit and the record's digest."""
+        result, out = self.plan(base)
+        assert not result.bad, result.units
+        tree, commit = self.git("rev-parse", "HEAD^{tree}"), head or result.commit
+        record = Record("dev", commit, result.base, tree, "", {}, result.units)
+        return commit, records.save(self.env, record, out)
+
+    def topic(self, name: str, change: Callable[[], object], *, base: str = "main") -> tuple[str, str]:
+        """A branch with a change, planned as its merge with the base; the head and the record's digest."""
+        self.git("checkout", "-q", "-b", name, base)
+        change()
+        head = self.commit(name)
+        self.git("checkout", "-q", "--detach", base)
+        self.git("merge", "-q", "--no-ff", "-m", f"merge ref of {name}", name)
+        review = self.review("HEAD^1", head=head)
+        self.git("checkout", "-q", "main")
+        return review
+
+    def merge(self, name: str, how: str = "squash") -> str:
+        """Merge a branch into main as GitHub does; the commit of main before."""
+        before = self.head
+        if how == "merge":
+            self.git("merge", "-q", "--no-ff", "-m", name, name)
+        elif how == "rebase":
+            self.git("cherry-pick", f"main..{name}")
+        else:
+            self.git("merge", "-q", "--squash", name)
+            self.commit(name)
+        return before
+
+    def deliver(self, before: str, *reviews: tuple[str, str]) -> Outcome:
+        return apply_reviewed(self.env, reviews, before, "https://example.org/run")
+
     def apply_everything(self) -> None:
         """What a person does first: all units from nothing."""
         terragrunt.run(self.env, ["run", "--all", "--", "apply"])
 
     def state(self, unit: str) -> dict[str, object]:
-        return dict(json.loads(records.get(self.env, f"dev/{unit}/terraform.tfstate") or b"{}"))
+        return dict(json.loads(records.get(self.env, _key(unit)) or b"{}"))
 
     def value(self, unit: str) -> object:
         """What the one resource of a unit was last applied with, None without it."""
@@ -201,8 +237,19 @@ def stage(emulator: None, tmp_path: Path) -> Iterator[Stage]:
         yield opened
 
 
+_applied: dict[str, bytes] = {}
+
+
 @pytest.fixture
 def live(stage: Stage) -> Stage:
-    """Everything is applied: a = one, b reads it, c = one."""
-    stage.apply_everything()
+    """Everything is applied: a = one, b reads it, c = one. Done once, then the states are copied: nothing else exists."""
+    if not _applied:
+        stage.apply_everything()
+        _applied.update({name: records.get(stage.env, _key(name)) or b"" for name in ("a", "b", "c", "delivery")})
+    for name, state in _applied.items():
+        records.put(stage.env, _key(name), state)
     return stage
+
+
+def _key(unit: str) -> str:
+    return f"dev/{unit}/terraform.tfstate"

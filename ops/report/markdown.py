@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from ops.report.changes import ORDER, Change
 from ops.report.lines import SIGNS, clip, diff, visible
 from ops.report.model import Report, Unit
+from ops.report.secrets import scrub
 
 # GitHub refuses a body above 65,536 characters and a job summary above 1 MiB. Bytes are never fewer than characters.
 COMMENT = 65_000
@@ -42,6 +43,11 @@ def code(text: str) -> str:
     ticks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     pad = " " if text[:1] in ("`", " ", "") or text[-1:] in ("`", " ", "") else ""
     return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def untrusted_lines(text: str) -> list[str]:
+    """A message of a tool, ready for a fence: nothing secret-shaped, no control characters, bounded."""
+    return [visible(clip(line, 400)) for line in scrub(text).splitlines()[-60:]]
 
 
 def fence(lines: Iterable[str], language: str = "diff") -> str:
