@@ -66,7 +66,8 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     done = subprocess.run(
         [
             str(pyenv.ensure("checkov") / "bin" / "checkov"), "--quiet", "--compact", "--skip-download",
-            "--output", "json", "--framework", "terraform", "--external-checks-dir", str(ROOT / "tests" / "policy" / "checkov"),
+            "--output", "json", "--framework", "terraform",
+            "--external-checks-dir", str(ROOT / "tests" / "policy" / "checkov"),
             "--directory", str(directory), *(argument for check in checks for argument in ("--check", check)),
         ],
         cwd=directory, capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},

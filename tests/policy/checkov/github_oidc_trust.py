@@ -18,7 +18,8 @@ SUBJECT = re.compile(r"repo:[\w.-]+@[1-9]\d*/[\w.-]+@[1-9]\d*:(environment:[\w-]
 AUDIENCE = "sts.amazonaws.com"
 
 
-class GitHubOidcTrust(BaseResourceCheck):  # type: ignore[misc] - checkov lives in another environment
+# Checkov lives in an environment of its own, where nobody checks types.
+class GitHubOidcTrust(BaseResourceCheck):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(
             name="Ensure a role that trusts GitHub demands its audience and the exact, immutable subject of its jobs",
