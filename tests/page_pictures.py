@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from browser_stage import browser, take_pictures
-from service_stage import gateway, service
-
 from ops.paths import ROOT
+from tests.browser_stage import browser, take_pictures
+from tests.service_stage import gateway, service
 
 if __name__ == "__main__":
     with service() as running, gateway(running) as url, browser() as page:

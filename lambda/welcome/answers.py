@@ -19,7 +19,7 @@ _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 
 
-Response = tuple[int, dict[str, str], str]  # status, headers (but for those that all answers have) and body
+Response = tuple[int, dict[str, str], str]  # status, headers of its own, body
 
 
 def negotiate(accept: str) -> str | None:

@@ -10,10 +10,9 @@ REFRESH_BEFORE = 300.0  # seconds of life that are too few to start with
 
 
 def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
-    """Return what gives valid credentials each time it is called.
+    """Return what gives valid credentials at each call: the environment's, or a local endpoint's under SnapStart.
 
-    Those in the environment live as long as the process. One that SnapStart restores has a local endpoint instead:
-    https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/snapstart-activate.html
     """
     if url := environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI"):
         return _Endpoint(url, environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"])
@@ -21,7 +20,7 @@ def provider(environ: Mapping[str, str]) -> Callable[[], Credentials]:
 
 
 class _Endpoint:
-    """Credentials of the local endpoint, kept until shortly before they expire."""
+    """Keeps what the endpoint gives until shortly before it expires."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url
@@ -31,11 +30,15 @@ class _Endpoint:
     def __call__(self) -> Credentials:
         if time.time() > self._expiry - REFRESH_BEFORE:
             import datetime
-            import urllib.request
+            import http.client
 
-            request = urllib.request.Request(self._url, headers={"Authorization": self._token})  # noqa: S310
-            with urllib.request.urlopen(request, timeout=1) as response:  # noqa: S310 (the runtime sets it)
-                answer = json.load(response)
+            host, _, path = self._url.removeprefix("http://").partition("/")
+            connection = http.client.HTTPConnection(host, timeout=1)
+            try:
+                connection.request("GET", f"/{path}", headers={"Authorization": self._token})
+                answer = json.load(connection.getresponse())
+            except http.client.HTTPException as error:
+                raise OSError(error) from error
             self._credentials = answer["AccessKeyId"], answer["SecretAccessKey"], answer["Token"]
             self._expiry = datetime.datetime.fromisoformat(answer["Expiration"]).timestamp()
         return self._credentials

@@ -1,6 +1,6 @@
 """Reads from DynamoDB over one kept-alive connection: bounded in time, tried again once.
 
-HTTP/1.1 as far as that needs it: http.client would double what a cold start imports.
+No http.client: it would double what a cold start imports.
 """
 
 import json
@@ -84,7 +84,6 @@ class Client:
         headers = sigv4.sign(
             "POST",
             self._path,
-            "",
             headers,
             body,
             credentials=self._credentials(),
@@ -105,19 +104,29 @@ class Client:
 
 
 def _receive(connection: socket.socket, deadline: float) -> tuple[int, bytes]:
-    """Status and body of a response, which must be complete by the deadline, however slowly it comes."""
-    data, length = b"", None
-    while length is None or len(data) < length:
+    """Status and body of a response, complete by the deadline however slowly it comes."""
+    data = b""
+    while True:
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
         more = connection.recv(65536)
         if not more:
             raise ConnectionError("closed")
         data += more
-        if length is None and (head := re.match(rb"HTTP/1.. (\d{3}).*?\r\n\r\n", data, re.DOTALL)):
-            status = int(head[1])
-            length = head.end() + int(head[0].lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
-            start = head.end()
-    return status, data[start:]
+        if head := re.match(rb"HTTP/1.. (\d{3}).*?\r\n\r\n", data, re.DOTALL):
+            body, fields = data[head.end() :], head[0].lower()
+            if b"\r\ntransfer-encoding: chunked" in fields:
+                if body.endswith(b"0\r\n\r\n"):
+                    return int(head[1]), _joined(body)
+            elif len(body) >= int(fields.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]):
+                return int(head[1]), body
+
+
+def _joined(chunks: bytes) -> bytes:
+    body = b""
+    while size := int(chunks.partition(b"\r\n")[0], 16):
+        chunks = chunks.partition(b"\r\n")[2]
+        body, chunks = body + chunks[:size], chunks[size + 2 :]
+    return body
 
 
 def tls_context() -> ssl.SSLContext:

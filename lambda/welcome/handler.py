@@ -21,19 +21,20 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
 }
 
-ENVIRONMENT = os.environ["ENVIRONMENT"]
-RELEASE = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
-REGION = os.environ["AWS_REGION"]
-TTL = float(os.environ["CACHE_TTL_SECONDS"])
+env = os.environ
+ENVIRONMENT = env["ENVIRONMENT"]
+RELEASE = env["AWS_LAMBDA_FUNCTION_VERSION"]
+REGION = env["AWS_REGION"]
+TTL = float(env["CACHE_TTL_SECONDS"])
 CACHE_CONTROL = f"public, max-age={TTL:.0f}, stale-if-error=86400" if TTL else "no-cache"
 
 client = dynamodb.Client(
-    os.environ.get("AWS_ENDPOINT_URL") or f"https://dynamodb.{REGION}.amazonaws.com",
+    env.get("AWS_ENDPOINT_URL") or f"https://dynamodb.{REGION}.amazonaws.com",
     REGION,
-    credentials.provider(os.environ),
+    credentials.provider(env),
 )
-client.connect()  # INIT has full CPU at any memory size, which a TLS handshake can use
-store = Store(client, os.environ["TABLE_NAME"], os.environ["MESSAGE_KEY"], TTL)
+client.connect()  # INIT has full CPU at any memory size, good for a TLS handshake
+store = Store(client, env["TABLE_NAME"], env["MESSAGE_KEY"], TTL)
 invocations = itertools.count()
 
 
@@ -94,7 +95,7 @@ def handler(event: object, context: object) -> dict[str, object]:
 
 
 def _answer(request: Request) -> Response:
-    # API Gateway puts the name of the stage in front of the path, others that send payload 2.0 do not.
+    # API Gateway puts the stage's name in front, others that send payload 2.0 do not.
     if request.path not in (PATH, f"/{request.stage}{PATH}"):
         return problem(404, f"There is only {PATH} here.", request.id)
     if request.method == "OPTIONS":

@@ -9,13 +9,12 @@ import hmac
 import re
 import time
 
-Credentials = tuple[str, str, str | None]  # access key, secret key, and the session token of a temporary set
+Credentials = tuple[str, str, str | None]  # access key, secret key, session token if temporary
 
 
 def sign(
     method: str,
     path: str,
-    query: str,
     headers: dict[str, str],
     body: bytes,
     *,
@@ -26,7 +25,7 @@ def sign(
 ) -> dict[str, str]:
     """Return the headers of a request and those that sign it, `at` so many seconds since the epoch.
 
-    Everything is as on the wire. Not for S3, which encodes paths differently.
+    Everything is as on the wire, without a query. Not for S3, which encodes paths differently.
     """
     access_key, secret_key, session_token = credentials
     moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
@@ -39,7 +38,7 @@ def sign(
     parts = (
         method,
         _quote(path),
-        "&".join(sorted(query.split("&"), key=lambda pair: pair.split("="))),
+        "",
         *(f"{name}:{value}" for name, value in canonical),
         "",
         signed_headers,

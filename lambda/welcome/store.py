@@ -26,8 +26,7 @@ class Store:
         self._query = {
             "TableName": table,
             "Key": {"id": {"S": key}},
-            "ProjectionExpression": "#m",
-            "ExpressionAttributeNames": {"#m": "message"},
+            "ProjectionExpression": "message",
         }
         self._ttl = ttl
         self._message: str | None = None

@@ -7,7 +7,7 @@ from store import Reading
 
 
 def emit(reading: Reading, *, status: int, cold_start: bool, **fields: object) -> None:
-    """Write the line: what was read, and the rest of the request. Times are in seconds."""
+    """Write the line: what was read, and the request. Times are in seconds."""
     failed = status >= 500
     metrics: dict[str, float] = {
         "Requests": 1,

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from service_stage import Service, service
 
 from ops import contract
 from ops.contract import Case
+from tests.service_stage import Service, service
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import yaml
 from openapi_core import Config, OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 from openapi_spec_validator import validate
-from service_stage import Service, service
 
 from ops import contract
 from ops.contract import Answer, Case
 from ops.paths import ROOT
+from tests.service_stage import Service, service
 
 DESCRIPTION: dict[str, Any] = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text(encoding="utf-8"))
 PROBLEM = "application/problem+json"

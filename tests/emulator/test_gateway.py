@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from conftest import Emulators
 
 from ops import contract
 from ops.package import build
 from ops.paths import ROOT
 from ops.urls import service_url
+from tests.conftest import Emulators
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_stage import Page, browser, take_pictures
-from service_stage import Service, gateway, service
+
+from tests.browser_stage import Page, browser, take_pictures
+from tests.service_stage import Service, gateway, service
 
 # Each would run if it were not escaped, or if the policy allowed it.
 MARKUP = (

@@ -12,10 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Emulators, free_port
-from service_stage import Service, Table, loaded
 
 from ops.environments import Environment
+from tests.conftest import Emulators, free_port
+from tests.service_stage import Service, Table, loaded
 
 PATIENCE = 20.0  # seconds for the proxy to start
 # Each rule fails this often; two attempts are made for what may pass.

@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from service_stage import gateway, service
 
 from ops.paths import ROOT
+from tests.service_stage import gateway, service
 
 schema = schemathesis.openapi.from_path(ROOT / "docs" / "openapi.yaml")
 CHECKS = [

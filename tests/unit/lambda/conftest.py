@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from service_stage import Service, service
+
+from tests.service_stage import Service, service
 
 
 @pytest.fixture

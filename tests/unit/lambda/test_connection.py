@@ -20,9 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from service_stage import Service, loaded, service
 
 from ops.package import build
+from tests.service_stage import Service, loaded, service
 
 AMAZON = ["Amazon Root CA 1", "Amazon Root CA 2", "Amazon Root CA 3", "Amazon Root CA 4"]
 BUNDLE = Path(botocore.__file__).with_name("cacert.pem")  # the one that boto3 trusts

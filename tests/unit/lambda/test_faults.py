@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from service_stage import Fault, Service, Table, answer, loaded, response, service
+
+from tests.service_stage import Fault, Service, Table, answer, loaded, response, service
 
 ATTEMPT = 0.2  # seconds: the drills shorten the timeouts, not what they are for
 BOUND = 1.5  # two attempts, and what a busy machine adds; no fault may hold a request for longer

@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 import pytest
-from service_stage import Service, answer, service
+
+from tests.service_stage import Service, answer, service
 
 READ_THROUGH = {"headers": {"cache-control": "no-cache"}}
 THROTTLED = answer(400, {"__type": "ThrottlingException"})
@@ -44,8 +45,7 @@ def test_dynamodb_is_asked_for_the_message_alone(running: Service) -> None:
     assert call.body == {
         "TableName": "welcome-dev",
         "Key": {"id": {"S": "welcome"}},
-        "ProjectionExpression": "#m",
-        "ExpressionAttributeNames": {"#m": "message"},
+        "ProjectionExpression": "message",
         "ConsistentRead": False,
     }
     assert call.headers["x-amz-target"] == "DynamoDB_20120810.GetItem"

@@ -9,7 +9,8 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from service_stage import Service, answer
+
+from tests.service_stage import Service, answer
 
 SCHEMA = json.loads(Path(__file__).with_name("emf_schema.json").read_text(encoding="utf-8"))
 COUNTS = ("Requests", "Errors", "CacheHits", "ColdStarts")
