@@ -33,7 +33,7 @@ resource "aws_iam_policy" "boundary" {
 data "aws_iam_policy_document" "pipeline_boundary" {
   statement {
     sid     = "OnlyThisEnvironmentsResources"
-    actions = ["apigateway:*", "cloudwatch:*", "dynamodb:*", "iam:*", "lambda:*", "logs:*", "s3:*"]
+    actions = ["apigateway:*", "cloudwatch:*", "dynamodb:*", "lambda:*", "logs:*", "s3:*"]
     resources = concat(
       [
         local.alarms_arn,
@@ -42,7 +42,6 @@ data "aws_iam_policy_document" "pipeline_boundary" {
         local.apis_arn,
         local.bucket_arn,
         local.function_arn,
-        local.function_role_arn,
         local.function_versions_arn,
         local.ledger_arn,
         local.lock_table_arn,
@@ -72,13 +71,21 @@ data "aws_iam_policy_document" "pipeline_boundary" {
   }
 
   statement {
-    sid    = "TheFunctionsRoleKeepsItsBoundary"
-    effect = "Deny"
+    # Not what would free the role: its trust, its boundary, attached policies.
+    sid = "TheFunctionsRoleWithinItsBoundary"
     actions = [
-      "iam:AttachRolePolicy",
-      "iam:DeleteRolePermissionsBoundary",
-      "iam:PutRolePermissionsBoundary",
-      "iam:UpdateAssumeRolePolicy",
+      "iam:CreateRole",
+      "iam:DeleteRole",
+      "iam:DeleteRolePolicy",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole",
+      "iam:ListRolePolicies",
+      "iam:PassRole",
+      "iam:PutRolePolicy",
+      "iam:TagRole",
+      "iam:UntagRole",
     ]
     resources = [local.function_role_arn]
   }

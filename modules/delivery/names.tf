@@ -25,7 +25,8 @@ locals {
     for group in ["/aws/apigateway/${local.name}", "/aws/lambda/${local.name}"] :
     "arn:${local._partition}:logs:${local._region}:${local._account}:log-group:${group}"
   ]
-  table_arn = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${local.name}"
+  oidc_provider_arn = "arn:${local._partition}:iam::${local._account}:oidc-provider/${local.issuer}"
+  table_arn         = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${local.name}"
 
   bucket_arn       = "arn:${local._partition}:s3:::${var.state.bucket}"
   lock_table_arn   = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${var.state.lock_table}"

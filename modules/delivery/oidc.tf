@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "trust" {
 
     principals {
       type        = "Federated"
-      identifiers = [aws_iam_openid_connect_provider.github.arn]
+      identifiers = [local.oidc_provider_arn] # by name, so that a first plan shows, and scanners see, the whole trust
     }
 
     # StringEquals fails when a claim is absent, which ForAllValues would not.
