@@ -123,8 +123,8 @@ def _receive(connection: socket.socket, deadline: float) -> tuple[int, bytes]:
 
 def _joined(chunks: bytes) -> bytes:
     body = b""
-    while size := int(chunks.partition(b"\r\n")[0], 16):
-        chunks = chunks.partition(b"\r\n")[2]
+    while size := int(re.split(b"[;\r]", chunks)[0], 16):
+        chunks = chunks.partition(b"\n")[2]
         body, chunks = body + chunks[:size], chunks[size + 2 :]
     return body
 

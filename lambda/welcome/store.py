@@ -5,7 +5,7 @@ import time
 
 import dynamodb
 
-STALE_LIMIT = 86_400.0  # seconds for which an old message is better than none
+STALE_LIMIT = 86_400.0  # seconds for which an old message beats none
 
 
 class Reading:
@@ -33,7 +33,7 @@ class Store:
         self._monotonic = self._wall = 0.0
 
     def read(self, *, through: bool = False) -> Reading:
-        """Return the message, at most `ttl` seconds old while DynamoDB answers; `through` asks it in any case."""
+        """Return the message, at most `ttl` seconds old while DynamoDB answers; `through` asks it anyway."""
         found = Reading()
         if self._message is not None and not through and self._age() < self._ttl:
             found.message, found.cached = self._message, True

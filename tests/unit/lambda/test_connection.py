@@ -7,6 +7,7 @@ import datetime
 import http.server
 import ipaddress
 import json
+import socket
 import ssl
 import threading
 import time
@@ -180,11 +181,7 @@ def _credentials(lifetime: float, key: str = "ASIARESTORED") -> bytes:
 def test_a_restored_process_asks_for_credentials_when_they_are_about_to_expire(lifetime: float, asked: int) -> None:
     """As SnapStart gives them out: by a local endpoint, with an end date."""
     with serving(_credentials(lifetime)) as (address, seen):
-        environ = {
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token",
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{address}/2021-08-23/credentials",
-        }
-        with service(CACHE_TTL_SECONDS="0", **environ) as running:
+        with service(CACHE_TTL_SECONDS="0", **_from_endpoint(address)) as running:
             for _ in range(3):
                 assert running.send()["statusCode"] == 200
             last = running.table.calls[-1].headers
@@ -196,13 +193,36 @@ def test_a_restored_process_asks_for_credentials_when_they_are_about_to_expire(l
     assert last["x-amz-security-token"] == "restored"
 
 
-def test_credentials_that_cannot_be_had_are_a_503() -> None:
-    environ = {
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/credentials",
-    }
-    with service(**environ) as running:
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"AccessKeyId": "a", "SecretAccessKey": "b"}'])
+def test_credentials_that_make_no_sense_are_a_503(content: bytes) -> None:
+    with serving(content) as (address, _), service(**_from_endpoint(address)) as running:
         assert running.send()["statusCode"] == 503
+
+
+def test_an_endpoint_of_credentials_that_is_not_there_is_a_503() -> None:
+    with service(**_from_endpoint("127.0.0.1:1")) as running:
+        assert running.send()["statusCode"] == 503
+
+
+def test_an_endpoint_of_credentials_that_speaks_no_http_is_a_503() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def greet() -> None:
+            for _ in range(2):
+                connection, _ = listener.accept()
+                connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+                connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        with service(**_from_endpoint("{}:{}".format(*listener.getsockname()))) as running:
+            assert running.send()["statusCode"] == 503
+
+
+def _from_endpoint(address: str) -> dict[str, str]:
+    return {
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic token",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{address}/2021-08-23/credentials",
+    }
 
 
 def test_credentials_without_a_session_token_are_possible(monkeypatch: pytest.MonkeyPatch) -> None:

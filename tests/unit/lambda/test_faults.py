@@ -89,6 +89,8 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "a page of HTML with 200": (raw(response(200, HTML.encode())), 2),
     "a page of HTML with 502": (raw(response(502, HTML.encode())), 2),
     "bytes that are no text": (raw(response(200, b"\xff\xfe{}")), 2),
+    "chunks without a size": (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n0\r\n\r\n"), 2),
+    "no length": (raw(b"HTTP/1.1 200 OK\r\nDate: x\r\n\r\n{}"), 2),
     "not HTTP": (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), 2),
     "a list instead of an object": (answer(200, [1, 2]), 2),
     "a number instead of an object": (answer(200, 5), 2),
@@ -97,6 +99,17 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "a message that is a number": (answer(200, {"Item": {"message": {"N": "5"}}}), 1),
     "a message of half a character": (raw(response(200, b'{"Item": {"message": {"S": "\\ud83d"}}}')), 1),
 }
+
+
+CHUNKS = (b"1\r\n{\r\n", b"%X;note=x\r\n" % (len(ITEM) - 2), ITEM[1:-1], b"\r\n1\r\n", b"}\r\n0", b"\r\n\r\n")
+
+
+def chunked(connection: socket.socket) -> bool:
+    """A good answer in chunks, as a proxy may send it, and in pieces that end elsewhere."""
+    for piece in (b"HTTP/1.1 200 OK\r\nTransfer-En", b"coding: chunked\r\n\r", b"\n", *CHUNKS):
+        connection.sendall(piece)
+        time.sleep(0.005)
+    return True
 
 
 @pytest.fixture
@@ -164,6 +177,29 @@ def test_a_connection_is_kept(running: Service) -> None:
 
     assert running.table.connections == 1
     assert len(running.table.calls) == 5
+
+
+def test_an_answer_in_chunks_is_read(running: Service) -> None:
+    running.table.faults = [chunked, chunked]
+
+    for _ in range(2):
+        response = running.send({"headers": {"cache-control": "no-cache"}})
+
+        assert json.loads(response["body"]) == {"message": "Hello"}
+        assert "Warning" not in response["headers"]
+    assert running.table.connections == 1
+    assert len(running.table.calls) == 2
+
+
+def test_an_answer_in_small_pieces_is_read(running: Service) -> None:
+    def pieces(connection: socket.socket) -> bool:
+        for byte in response(200, ITEM):
+            connection.sendall(bytes([byte]))
+        return True
+
+    running.table.faults = [pieces]
+
+    assert json.loads(running.send()["body"]) == {"message": "Hello"}
 
 
 def test_a_kept_connection_that_was_closed_meanwhile_goes_unnoticed(running: Service) -> None:
