@@ -14,7 +14,7 @@ from ops.errors import OpsError
 # name of the command -> where its click command is. Imported lazily: `ops env` must not wait for boto3.
 COMMANDS = {
     "apply": "ops.apply:apply",
-    "bench": "ops.bench:bench",
+    "bench": "ops.bench.command:bench",
     "bootstrap": "ops.bootstrap:bootstrap",
     "clean": "ops.local:clean",
     "comment": "ops.comment:comment",
