@@ -8,7 +8,8 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  name = "welcome-${var.environment}"
+  name         = "welcome-${var.environment}"
+  boundary_arn = "arn:${local._partition}:iam::${local._account}:policy/${local.name}-boundary"
 
   _account   = data.aws_caller_identity.current.account_id
   _partition = data.aws_partition.current.partition

@@ -21,7 +21,7 @@ from typing import Any
 import cbor2
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region
-from ministack.services import cognito, dynamodb, iam, sts
+from ministack.services import cognito, dynamodb, iam, s3, sts
 
 from ops.emulator import condition_keys
 
@@ -186,6 +186,8 @@ def _enforce(original: Callable[..., Any], access_key: str, action: str, service
     also = context.pop(_ALSO, [])
     if "::/tags/" in own:  # API Gateway: this is the tagging itself
         also = []
+    if action == "s3:GetObject" and (bucket := _bucket_of_missing_object(own)):
+        also = [("s3:ListBucket", bucket, {})]
     for checked, on, keys in [(action, own, context), *also]:
         resource = on or own
         of_service = "iam" if checked.startswith("iam:") else service
@@ -194,6 +196,16 @@ def _enforce(original: Callable[..., Any], access_key: str, action: str, service
         if denied:
             return denied
     return None
+
+
+def _bucket_of_missing_object(arn: str) -> str | None:
+    """The bucket of an object that does not exist: without s3:ListBucket, S3 answers 403 and not 404.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    name, _, key = arn.removeprefix("arn:aws:s3:::").partition("/")
+    bucket = s3._buckets.get_scoped(get_account_id(), None, name)
+    return f"arn:aws:s3:::{name}" if bucket is not None and key not in bucket["objects"] else None
 
 
 def _record(access_key: str, decision: dict[str, Any]) -> None:

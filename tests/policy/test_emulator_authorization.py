@@ -267,6 +267,18 @@ class TestIam:
         assert refused(policies.delete_open_id_connect_provider, OpenIDConnectProviderArn=foreign)
 
 
+class TestBuckets:
+    def test_what_is_not_there_is_a_secret_without_the_right_to_list(self, dev: Environment) -> None:
+        name = "missing-objects"
+        dev.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": dev.region})
+        reader = statement("s3:GetObject", f"arn:aws:s3:::{name}/*")
+        lister = statement("s3:ListBucket", f"arn:aws:s3:::{name}")
+
+        assert refused(caller(dev, reader)("s3").get_object, Bucket=name, Key="k")
+        with pytest.raises(ClientError, match="NoSuchKey"):
+            caller(dev, reader, lister)("s3").get_object(Bucket=name, Key="k")
+
+
 class TestTransport:
     def test_a_bucket_that_demands_tls_answers_on_this_machine(self, dev: Environment) -> None:
         root, name = dev.client("s3"), "tls-only"
