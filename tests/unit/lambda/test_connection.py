@@ -180,11 +180,13 @@ def _credentials(lifetime: float, key: str = "ASIARESTORED") -> bytes:
 @pytest.mark.parametrize(("lifetime", "asked"), [(3600, 1), (310, 1), (290, 3), (-60, 3)])
 def test_a_restored_process_asks_for_credentials_when_they_are_about_to_expire(lifetime: float, asked: int) -> None:
     """As SnapStart gives them out: by a local endpoint, with an end date."""
-    with serving(_credentials(lifetime)) as (address, seen):
-        with service(CACHE_TTL_SECONDS="0", **_from_endpoint(address)) as running:
-            for _ in range(3):
-                assert running.send()["statusCode"] == 200
-            last = running.table.calls[-1].headers
+    with (
+        serving(_credentials(lifetime)) as (address, seen),
+        service(CACHE_TTL_SECONDS="0", **_from_endpoint(address)) as running,
+    ):
+        for _ in range(3):
+            assert running.send()["statusCode"] == 200
+        last = running.table.calls[-1].headers
 
     assert len(seen) == asked
     assert seen[0]["authorization"] == "Basic token"
