@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from ops.policy import jobs
+from ops import environments, terragrunt
+from ops.policy import access, jobs
 from ops.policy.access import ROLES
 from tests.policy.conftest import Delivered
 
@@ -148,3 +150,42 @@ def test_a_session_ends_after_an_hour_at_most(delivered: Delivered) -> None:
             found = env.client("iam").get_role(RoleName=f"{env.resource_name}-{role}")["Role"]
 
             assert found["MaxSessionDuration"] == 3600
+
+
+# Claims that can be demanded besides, and what a job of another branch, workflow or repository has instead.
+DEMANDED = {
+    "job_workflow_ref": "example-org/welcome-service/.github/workflows/deliver.yml@refs/heads/main",
+    "ref": "refs/heads/main",
+    "repository_id": "2000002",
+}
+OTHERWISE = {
+    "job_workflow_ref": "example-org/welcome-service/.github/workflows/evil.yml@refs/pull/7/merge",
+    "ref": "refs/heads/feature",
+    "repository_id": "3000003",
+}
+
+
+@pytest.fixture
+def demanding(delivered: Delivered) -> Iterator[Delivered]:
+    """prod, whose apply role demands more than the subject, for a while."""
+    env = delivered.prod
+    more = {**environments.github(), "extra_claims": {"apply": DEMANDED}}
+    apply = ["run", "--", "apply", "-auto-approve"]
+    terragrunt.run(env, [*apply, f"-var=github={json.dumps(more)}"], cwd=env.directory / "delivery")
+    yield delivered
+    terragrunt.run(env, apply, cwd=env.directory / "delivery")
+
+
+def test_an_extra_claim_is_demanded_too(demanding: Delivered) -> None:
+    env = demanding.prod
+    role, right = access.role(env, "apply"), jobs.claims(env, "apply", **DEMANDED)
+
+    def both(claims: dict[str, Any]) -> set[bool]:
+        """What the evaluator and what STS say."""
+        return {role.trusts(jobs.ISSUER, claims), takes(demanding, "prod", "apply", claims)}
+
+    assert both(right) == {True}
+    for claim, other in OTHERWISE.items():
+        assert both(right | {claim: other}) == {False}, claim
+        assert both({name: value for name, value in right.items() if name != claim}) == {False}, f"no {claim}"
+    assert takes(demanding, "prod", "plan", jobs.claims(env, "plan", **OTHERWISE)), "demanded of apply only"
