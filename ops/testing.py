@@ -20,7 +20,12 @@ TIERS = {
     "pipeline": ["tests/pipeline"],
 }
 # The whole of what the tiers above run a seeded sample of: minutes to hours.
-LONG = {"policy-full": "tests/policy", "property": "tests/property", "pipeline-full": "tests/pipeline"}
+LONG = {
+    "unit-full": "tests/unit",
+    "policy-full": "tests/policy",
+    "property": "tests/property",
+    "pipeline-full": "tests/pipeline",
+}
 
 
 @click.command()
