@@ -1,6 +1,6 @@
 # One line per target. ENV=dev|prod narrows one to an environment, TARGET=aws leaves the laptop. `make` alone prints help.
 PYTHON ?= python3
-OPS := $(PYTHON) -m ops
+OPS = $(if $(shell command -v $(PYTHON)),$(PYTHON),$(error Python 3.11 or newer is needed: install it, or name it with PYTHON=…)) -m ops
 NARROWED := $(if $(ENV),--env "$(ENV)")
 defined = $(filter-out undefined,$(origin $(1)))
 

@@ -51,7 +51,7 @@ def pull_number() -> int:
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-@click.option("--env", "name", metavar="ENV", required=True)
+@click.option("--env", "name", metavar="ENV", required=True, help="The environment.")
 @click.option("--pull", "number", type=int, help="The pull request; default: the one of this workflow run.")
 def comment(directory: Path, name: str, number: int | None) -> None:
     """Show the plans in DIRECTORY (from `ops plan --out`) in the pull request, and in the job summary."""

@@ -124,7 +124,7 @@ def _tell_failure(
 
 
 @click.command("deliver")
-@click.option("--env", "name", metavar="ENV", required=True)
+@click.option("--env", "name", metavar="ENV", required=True, help="The environment.")
 @click.option("--jobs", metavar="JSON", envvar="JOBS", required=True, help="The `needs` context of the last job.")
 def command(name: str, jobs: str) -> None:
     """Open, update or close the environment's issue about deliveries, by how the jobs before this one ended."""
