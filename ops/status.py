@@ -72,7 +72,12 @@ def _ask(url: str) -> tuple[int | None, str | None]:
 
 
 def in_sync(env: Environment) -> bool:
-    """Whether a plan of all units of `env` changes nothing. Raises OpsError if a unit cannot be planned.
+    """Whether a plan of all units of `env` changes nothing. Raises OpsError if a unit cannot be planned."""
+    return not pending_changes(env)
+
+
+def pending_changes(env: Environment) -> list[str]:
+    """What a plan of all units of `env` would do, such as `update aws_s3_bucket_policy.state`.
 
     Read from the engine's own event stream, which spares a `show -json` of each plan (half of the time), and checked
     against Terragrunt's report that every unit is in it: exit codes of `run --all` say neither.
@@ -83,10 +88,11 @@ def in_sync(env: Environment) -> bool:
         planned = terragrunt.run(env, ["run", "--all", *options, "--", "plan", "-lock=false", "-json"])
         units = json.loads(report.read_text())
     events = [json.loads(line) for line in planned.stdout.splitlines() if line.startswith("{")]
-    summaries = [event["changes"] for event in events if event["type"] == "change_summary"]
+    summaries = [event for event in events if event["type"] == "change_summary"]
     if len(summaries) != len(units) or not units:
         raise OpsError(f"{len(summaries)} of {len(units)} units were planned: `make plan ENV={env.name}` shows why.")
-    return not any(summary[action] for summary in summaries for action in ("add", "change", "import", "remove"))
+    changes = [event["change"] for event in events if event["type"] == "planned_change"]
+    return [f"{change['action']} {change['resource']['addr']}" for change in changes if change["action"] != "read"]
 
 
 @click.command()

@@ -152,7 +152,7 @@ def test_when_the_state_moved_the_saved_plan_is_not_used(live: Stage, again: lis
 
 
 def test_a_changed_output_of_a_dependency_makes_a_saved_plan_stale(live: Stage, again: list[str]) -> None:
-    """Given a plan made with an output that has changed since, then it is not used, though none of its files changed."""
+    """Given a plan made with an output that has changed since, then it is not used, though its files are the same."""
     # Given
     base = live.head
     live.unit("d", dependency="a", module="quiet")

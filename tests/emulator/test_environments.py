@@ -18,7 +18,7 @@ from ops import message, terragrunt
 from ops.environments import Environment
 from ops.package import build, code_sha256
 from ops.paths import ROOT
-from ops.status import in_sync, survey
+from ops.status import pending_changes, survey
 from ops.urls import service_url
 from tests.conftest import Emulators
 
@@ -127,7 +127,7 @@ class TestWhatAnApplyNeverTouches:
         assert done.returncode == 0, done.stderr
         emulators.apply(emulators.dev)
         assert message.read(emulators.dev) == "Grüße, <b>Welt</b>!"
-        assert in_sync(emulators.dev)
+        assert pending_changes(emulators.dev) == []
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -144,7 +144,7 @@ class TestWhatAnApplyNeverTouches:
         emulators.apply(emulators.dev)
         assert function(emulators.dev) == before
         assert message.read(emulators.dev) == said
-        assert in_sync(emulators.dev)
+        assert pending_changes(emulators.dev) == []
 
     def test_code_survives_another_path_of_the_initial_package(self, up: object, emulators: Emulators) -> None:
         before = function(emulators.dev)
@@ -154,7 +154,7 @@ class TestWhatAnApplyNeverTouches:
         (module / "function.tf").write_text(text.replace("/initial.zip", "/first.zip"))
         emulators.apply(emulators.dev)
         assert function(emulators.dev) == before
-        assert in_sync(emulators.dev)
+        assert pending_changes(emulators.dev) == []
 
     def test_a_changed_configuration_waits_for_a_release(self, up: object, emulators: Emulators) -> None:
         assert survey(emulators.dev).configuration_pending is True
@@ -166,7 +166,7 @@ class TestIsolation:
 
     def test_a_change_in_dev_leaves_prod_alone(self, up: object, emulators: Emulators) -> None:
         assert survey(emulators.prod).message == "Welcome!"
-        assert in_sync(emulators.prod)
+        assert pending_changes(emulators.prod) == []
 
     def test_the_provider_refuses_a_wrong_account(self, up: object, emulators: Emulators) -> None:
         settings(emulators.dev, '"111111111111"', '"333333333333"')

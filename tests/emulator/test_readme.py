@@ -14,7 +14,9 @@ import pytest
 from ops.emulator.scratch import free_port
 from ops.paths import ROOT
 
-BLOCK = re.compile(r"(?P<reason><!-- not run by the tests: (?:.+?) -->\n\s*)?(?P<fence> *)```sh\n(?P<code>.+?)\n *```", re.S)
+BLOCK = re.compile(
+    r"(?P<reason><!-- not run by the tests: (?:.+?) -->\n\s*)?(?P<fence> *)```sh\n(?P<code>.+?)\n *```", re.S
+)
 
 
 def blocks() -> list[tuple[str, str]]:
@@ -53,7 +55,9 @@ def test_every_block_is_run_or_says_why_not() -> None:
 @pytest.mark.parametrize("code", RUN, ids=[code.split("\n")[0] for code in RUN])
 def test_commands_of_the_readme(checkout: tuple[Path, dict[str, str]], code: str) -> None:
     copy, variables = checkout
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", code], cwd=copy, env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", code], cwd=copy, env=variables, capture_output=True, text=True
+    )
     assert done.returncode == 0, f"{code}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
     assert "Traceback" not in done.stderr
     changed = subprocess.run(["git", "status", "--porcelain"], cwd=copy, capture_output=True, text=True).stdout

@@ -48,7 +48,9 @@ def test_make_alone_prints_every_target() -> None:
     shown = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True)
     assert shown.returncode == 0
     assert {line.split()[0] for line in shown.stdout.splitlines()} == documented
-    promised = "up down status test lint plan apply destroy bootstrap release rollback message rehearse bench clean help"
+    promised = (
+        "up down status test lint plan apply destroy bootstrap release rollback message rehearse bench clean help"
+    )
     assert set(promised.split()) <= documented
 
 

@@ -141,9 +141,7 @@ class TestBuild:
         monkeypatch.setattr(pyenv, "ensure", lambda name: tmp_path / "env" if name == "go" else None)
         assert toolchain.go() == packaged / "bin" / "go"
 
-    def test_a_provider_with_another_checksum_is_refused(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_provider_with_another_checksum_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         script = 'case $1 in version) echo go version go1.26.8;; *) echo \'{"Dir": "/x", "Sum": "h1:other="}\';; esac'
         on_path(monkeypatch, program(tmp_path / "bin", "go", script).parent)
         with pytest.raises(OpsError, match="has checksum h1:other=, pinned is"):
