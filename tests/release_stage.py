@@ -23,12 +23,14 @@ from typing import Any
 import httpx
 
 from ops.environments import Environment
-from ops.package import build, pack
-from ops.paths import ROOT
+from ops.package import pack
+from ops.paths import LAMBDA, ROOT
 from ops.release.function import ALIAS, Alias, Function, Version
 
 ACCOUNT, REGION = "111111111111", "eu-central-1"
-HANDLER = (ROOT / "lambda" / "welcome" / "handler.py").read_text()
+# Read once: the tests release variants of one state of the code, even while somebody edits it.
+FILES = {path.name: path.read_bytes() for path in LAMBDA.glob("*.py")}
+HEALTHY = pack(FILES)
 PLACEHOLDER = pack({"handler.py": (ROOT / "modules" / "welcome" / "initial" / "handler.py").read_bytes()})
 MESSAGE = "Grüße from the stage"
 
@@ -177,16 +179,14 @@ def _policy(statement: dict[str, Any]) -> str:
 
 def variant(number: int, *, first: str = "") -> bytes:
     """The real code, made different by a comment; `first` is run at the start of every request."""
-    files = {path.name: path.read_bytes() for path in (ROOT / "lambda" / "welcome").glob("*.py")}
-    marked = f"# variant {number}\n{HANDLER}"
+    marked = f"# variant {number}\n{FILES['handler.py'].decode()}"
     if first:
         marked += f"\n\n_healthy = handler\n\n\ndef handler(event, context):\n    {first}\n"
         marked += "    return _healthy(event, context)\n"
-    return pack({**files, "handler.py": marked.encode()})
+    return pack({**FILES, "handler.py": marked.encode()})
 
 
 # Code that must never stay live: it raises on every request, on every fifth, or answers too late.
 RAISES = 'raise RuntimeError("broken on purpose")'
 FAILS_A_FIFTH = 'if __import__("random").random() < 0.2: raise RuntimeError("broken on purpose")'
 SLOW = '__import__("time").sleep(1.3)'
-HEALTHY = build()

@@ -1,4 +1,4 @@
-"""AWS at its worst, by microburst: each call of a release throttled, broken, slow, or cut off before or after it acts."""
+"""AWS at its worst, by microburst: each call of a release throttled, broken, slow, or cut off before or after it."""
 
 from __future__ import annotations
 
