@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import click
+from botocore.exceptions import ClientError
 
-from ops import terragrunt
+from ops import records, terragrunt
 from ops.console import log, out, step
 from ops.emulator import process
 from ops.environments import Environment, environments, live_dir, selected, target
@@ -83,11 +84,7 @@ def _deliver(env: Environment, package: bytes) -> None:
     from ops.release.release import Release
 
     with step(f"{env.name}: apply delivery and welcome"):
-        terragrunt.run(
-            env,
-            ["run", "--all", "--backend-bootstrap", "--filter", "!remote_state", "--", "apply"],
-            log=local_dir() / "logs" / f"up-{env.name}.log",
-        )
+        _apply(env, ["--backend-bootstrap", "--filter", "!remote_state"], f"up-{env.name}.log")
     with step(f"{env.name}: release"):
         # Nobody uses a laptop's service meanwhile: all at once.
         release = Release(package, history.current_commit(), history.who(env), steps=())
@@ -96,11 +93,29 @@ def _deliver(env: Environment, package: bytes) -> None:
 
 def _harden_state(env: Environment) -> None:
     with step(f"{env.name}: settings of the state bucket (the provider waits 55 s after it first sets a lifecycle)"):
-        terragrunt.run(
-            env,
-            ["run", "--all", "--filter", "remote_state", "--", "apply"],
-            log=local_dir() / "logs" / f"up-{env.name}-remote_state.log",
-        )
+        _apply(env, ["--filter", "remote_state"], f"up-{env.name}-remote_state.log")
+
+
+def _apply(env: Environment, options: list[str], log_name: str) -> None:
+    """Apply units. If that fails because a killed run left a state locked, say how to release it."""
+    try:
+        terragrunt.run(env, ["run", "--all", *options, "--", "apply"], log=local_dir() / "logs" / log_name)
+    except OpsError as error:
+        with contextlib.suppress(ClientError):  # no lock table, no lock
+            _refuse_locked(env, error)
+        raise
+
+
+def _refuse_locked(env: Environment, error: OpsError) -> None:
+    for unit in (file.parent.name for file in env.directory.glob("*/terragrunt.hcl")):
+        holder = records.lock_holder(env, unit)
+        if holder:
+            release = records.unlock_command(env, unit, str(holder["ID"]))
+            raise OpsError(
+                f"The state of {env.name}/{unit} is locked by {holder.get('Who')} since {holder.get('Created')}. "
+                f"If that run was killed, release the lock and try again:\n"
+                f'  eval "$(python3 -m ops env)"; {release}; make up'
+            ) from error
 
 
 @click.command()

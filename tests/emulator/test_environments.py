@@ -238,3 +238,30 @@ def test_two_ups_at_once_start_one_emulator_each(emulators: Emulators) -> None:
     with ThreadPoolExecutor() as pool:
         done = list(pool.map(lambda _: ops("emulator", "start"), range(2)))
     assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
+
+
+def test_a_lock_of_a_killed_run_is_named_with_the_command_that_releases_it(up: object, emulators: Emulators) -> None:
+    # Given an apply that was killed while it held the lock
+    prod = emulators.prod
+    lock = f"{prod.state_bucket}/prod/welcome/terraform.tfstate"
+    info = {"ID": "5f024bd5-e8ac-9fd5-4cb1-91aa3297b35d", "Path": lock, "Who": "someone@laptop", "Operation": "Apply"}
+    prod.client("dynamodb").put_item(
+        TableName=prod.lock_table, Item={"LockID": {"S": lock}, "Info": {"S": json.dumps(info)}}
+    )
+    settings(prod, "{ memory_mb = 512 }", "{ memory_mb = 640 }")
+    # When the environment is brought up again
+    done = ops("up", "--env", "prod")
+    # Then the sentence says what to run
+    assert done.returncode == 1
+    assert "prod/welcome is locked by someone@laptop" in done.stderr
+    command = re.search(r"^  (eval .+); make up$", done.stderr, re.M)
+    assert command, done.stderr
+    script = (
+        command[1]
+        .replace("python3", sys.executable)
+        .replace("--working-dir live", f"--working-dir {emulators.root}/live")
+    )
+    released = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert released.returncode == 0, released.stderr
+    # And running it is enough
+    assert ops("up", "--env", "prod").returncode == 0

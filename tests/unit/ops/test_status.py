@@ -1,4 +1,4 @@
-"""Given what Terragrunt prints and reports, when the state is asked for, then nothing is taken for in sync that is not."""
+"""Given what Terragrunt prints and reports, when the state is asked for, then only what is in sync is taken for it."""
 
 from __future__ import annotations
 
