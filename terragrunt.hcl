@@ -45,6 +45,9 @@ remote_state {
     key                       = "${local.name}/${local.unit}/terraform.tfstate"
     region                    = local.env.region
     skip_bucket_accesslogging = true
+    # The policy is the remote_state unit's: a later bootstrap would put Terragrunt's back.
+    skip_bucket_enforced_tls = true
+    skip_bucket_root_access  = true
   }, local.emulator_backend, local.profile_backend)
 }
 
