@@ -246,3 +246,12 @@ def test_code_that_somebody_uploaded_meanwhile_is_not_overwritten(released: Any)
     with pytest.raises(LostRace):
         upload(subject, NEW, seen.architecture, seen)
     assert subject.version().code_sha256 == code_sha256(OTHER)
+
+
+def test_old_versions_are_pruned_but_not_those_to_go_back_to(released: Any) -> None:
+    function = released()
+    for package in PACKAGES[:12]:
+        assert Actor(function, releasing(package, (), keep=2)).run().exit_code == 0
+    past = history.previous(function.live["Description"])
+    assert set(function.published) == {function.live["FunctionVersion"], *past}
+    assert len(past) == history.REMEMBERED
