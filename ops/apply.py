@@ -281,7 +281,7 @@ class Delivery:
         if not outcome.good:
             raise Unfinished(
                 "\n".join(["The apply stopped half-way:", *outcome.lines(self.env)])
-                + "\nRun the job again when the cause is gone: it finishes what is left. Later deliveries wait until then."
+                + "\nRun the job again when the cause is gone: it finishes what is left. Later deliveries wait for it."
             )
         return outcome
 

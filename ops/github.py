@@ -119,7 +119,7 @@ class Repository:
 
     def find_comment(self, number: int, marker: str) -> IssueComment | None:
         """Our comment with this marker in a pull request."""
-        comments = self._repository.get_pull(number).get_issue_comments()
+        comments = self._repository.get_issue(number).get_comments()
         return next((each for each in comments if each.user.login == AUTHOR and each.body.startswith(marker)), None)
 
     def comment(self, number: int, marker: str) -> str:
@@ -140,7 +140,7 @@ class Repository:
                 return ""
             found = self.find_comment(number, marker)
             if found is None:
-                return self._repository.get_pull(number).create_issue_comment(f"{marker}\n{body}").html_url
+                return self._repository.get_issue(number).create_comment(f"{marker}\n{body}").html_url
             if found.body != f"{marker}\n{body}":
                 found.edit(f"{marker}\n{body}")
             return found.html_url
@@ -157,13 +157,13 @@ class Repository:
             found = self._find_issue(marker)
             if body is None:
                 if found is not None and found.state == "open":
-                    found.edit(state="closed", state_reason="completed")
+                    self._repository.get_issue(found.number).edit(state="closed", state_reason="completed")
                 return found.html_url if found else ""
             text = f"{marker}\n{body}"
             if found is None:
                 return self._repository.create_issue(title, text).html_url
             if (found.state, found.body, found.title) != ("open", text, title):
-                found.edit(title=title, body=text, state="open")
+                self._repository.get_issue(found.number).edit(title=title, body=text, state="open")
             return found.html_url
 
         return persist(write)

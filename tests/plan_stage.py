@@ -242,7 +242,7 @@ _applied: dict[str, bytes] = {}
 
 @pytest.fixture
 def live(stage: Stage) -> Stage:
-    """Everything is applied: a = one, b reads it, c = one. Done once, then the states are copied: nothing else exists."""
+    """Everything is applied: a = one, b reads it, c = one. Done once, then the states are copied: all there is."""
     if not _applied:
         stage.apply_everything()
         _applied.update({name: records.get(stage.env, _key(name)) or b"" for name in ("a", "b", "c", "delivery")})
