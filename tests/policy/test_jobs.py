@@ -25,8 +25,8 @@ from ops.policy.lifecycle import Life
 from tests.policy.conftest import Delivered
 
 Clients = Callable[[str], Any]
-# S3's answer to a HEAD has no body, hence no name of the error.
-REFUSED = re.compile("AccessDenied|Forbidden|StatusCode: 403")
+# S3's answer to a HEAD has no body, hence no name of the error; reports cut long lines in the middle.
+REFUSED = re.compile("AccessDenied|not authorized to perform|Forbidden|StatusCode: 403")
 
 
 @pytest.fixture(scope="module")
@@ -412,8 +412,8 @@ def test_what_plan_and_release_may_do_is_what_they_did(life: Life, delivered: De
 
     assert usage.unused(plan, decisions) == []
     assert usage.unused_resources(plan, decisions) == []
-    # The first release has no old version to delete.
-    assert usage.unused(release, decisions) == [Grant("CheckAndPruneVersions", "lambda:DeleteFunction")]
+    # Only a later release finds a version to delete.
+    assert set(usage.unused(release, decisions)) <= {Grant("CheckAndPruneVersions", "lambda:DeleteFunction")}
 
 
 @pytest.mark.long
