@@ -101,7 +101,7 @@ def lock() -> None:
     for source in sorted(pyenv.LOCKS.glob("requirements-*.in")):
         command = [
             sys.executable, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe", "--upgrade",
-            "--strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--no-header",
+            "--strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate",
             "--output-file", str(source.with_suffix(".txt")), str(source),
         ]  # fmt: skip
         if subprocess.run(command, cwd=ROOT).returncode:

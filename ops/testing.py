@@ -43,6 +43,8 @@ def _run(tier: str, options: tuple[str, ...]) -> bool:
     chosen = "" if tier in LONG else "not long"
     log.rule(f"tests: {tier}")
     start = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", chosen, *paths, *options], cwd=ROOT)
+    # Two files side by side, each with emulators of its own: much of the time is the provider waiting for something.
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", chosen, *paths, *options]
+    done = subprocess.run(command, cwd=ROOT)
     log.print(f"{tier}: {time.monotonic() - start:.0f} s, {'failed' if done.returncode else 'passed'}", markup=False)
     return done.returncode == 0
