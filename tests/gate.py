@@ -74,6 +74,10 @@ def standing(gate: Gate) -> Iterator[str]:
         wbufsize = -1  # one packet an answer: two wait for each other, 40 ms a time (Nagle and delayed ACK)
         disable_nagle_algorithm = True
 
+        def handle(self) -> None:
+            with contextlib.suppress(ConnectionResetError):  # the caller was killed between two calls
+                super().handle()
+
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, headers, content = gate.handle(self.command, self.path, dict(self.headers), body)

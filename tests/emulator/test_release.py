@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,6 +16,7 @@ import httpx
 import pytest
 
 from ops.package import code_sha256
+from ops.paths import ROOT
 from ops.release.function import configuration_pending
 from ops.release.outcome import NotReleased, Outcome
 from ops.release.release import Release
@@ -101,3 +107,55 @@ def test_a_changed_configuration_stays_away_from_users_until_it_is_released(stag
     assert release(stage, variant(6), ()).outcome == "released"
     assert stage.version().configuration["MemorySize"] == 512
     assert not configuration_pending(stage.client, stage.env.resource_name)
+
+
+def command(stage: Stage, *arguments: str) -> subprocess.Popen[str]:
+    """The command line as a user runs it, against the stage."""
+    port = stage.env.url.rpartition(":")[2]
+    return subprocess.Popen(
+        [sys.executable, "-m", "ops", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "CI": "true", "WELCOME_PORT_dev": port},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_command_line_releases_lists_verifies_and_rolls_back(stage: Stage) -> None:
+    before = release(stage, variant(20), ()).version
+    stdout, stderr = (released := command(stage, "release", "--env", "dev", "--json")).communicate(timeout=120)
+    assert released.returncode == 0, stderr
+    report = json.loads(stdout)["dev"]
+    assert (report["outcome"], report["previous"]) == ("released", before)
+    assert [line for line in stderr.splitlines() if line.startswith("✓ smoke test of version")], "one line an event"
+    # When the list is asked for, then the new version is the live one
+    listed, _ = command(stage, "releases", "--env", "dev", "--json").communicate(timeout=60)
+    rows = json.loads(listed)["dev"]
+    assert [row["version"] for row in rows if row["state"] == "live"] == [report["version"]]
+    assert rows[0]["commit"] == report["commit"]
+    # and verify says whether it is what a commit makes of it
+    verified, _ = (verify := command(stage, "verify", "HEAD", "--env", "dev", "--json")).communicate(timeout=60)
+    assert (verify.returncode == 0) is json.loads(verified)["dev"]["same"]
+    # and it can be taken back
+    _, stderr = (back := command(stage, "rollback", "--env", "dev")).communicate(timeout=60)
+    assert back.returncode == 0, stderr
+    assert stage.alias().version == before
+
+
+@pytest.mark.parametrize(("stop", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_release_that_is_told_to_stop_puts_the_alias_back(stage: Stage, stop: signal.Signals, exit_code: int) -> None:
+    # Given a release from the command line with a share of the users on the new version
+    release(stage, variant(21), ())
+    before = stage.alias()
+    process = command(stage, "release", "--env", "dev", "--watch", "60")
+    deadline = time.monotonic() + 120
+    while not stage.alias().weights and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert stage.alias().weights, process.communicate()[1]
+    # When it is told to stop, as by Ctrl-C or a cancelled job
+    process.send_signal(stop)
+    process.communicate(timeout=60)
+    # Then users are where they were
+    assert process.returncode == exit_code
+    assert stage.alias() == before

