@@ -21,7 +21,7 @@ from ops.errors import BadInput, OpsError
 from ops.identity import announce
 from ops.plan import Result, plan_units, run_all
 from ops.policy.access import ROLES
-from ops.policy.jobs import ISSUER, github_environment
+from ops.policy.jobs import AUDIENCE, ISSUER, github_environment
 from ops.records import get
 from ops.report import terminal
 from ops.report.model import load
@@ -126,8 +126,19 @@ def _units(env: Environment, *, ask: bool) -> None:
 def _provider_to_adopt(env: Environment) -> str | None:
     """ARN of the account's OIDC provider for GitHub if somebody else made it: AWS refuses a second one."""
     listed = env.client("iam").list_open_id_connect_providers()["OpenIDConnectProviderList"]
-    existing = next((each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")), None)
-    if existing is None or not _bucket_exists(env):
+    existing: str | None = next(
+        (each["Arn"] for each in listed if each["Arn"].endswith(f":oidc-provider/{ISSUER}")), None
+    )
+    if existing is None:
+        return None
+    audiences = env.client("iam").get_open_id_connect_provider(OpenIDConnectProviderArn=existing)["ClientIDList"]
+    if AUDIENCE not in audiences:
+        raise OpsError(
+            f"The OIDC provider of account {env.account_id} does not know the audience {AUDIENCE}: nothing was done. "
+            f"Add it: aws iam add-client-id-to-open-id-connect-provider --client-id {AUDIENCE} "
+            f"--open-id-connect-provider-arn {existing}"
+        )
+    if not _bucket_exists(env):
         return existing
     state = json.loads(get(env, f"{env.name}/delivery/terraform.tfstate") or "{}")
     known = {f"{each['type']}.{each['name']}" for each in state.get("resources", [])}

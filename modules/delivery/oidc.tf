@@ -1,5 +1,6 @@
 locals {
-  issuer = "token.actions.githubusercontent.com"
+  audience = "sts.amazonaws.com"
+  issuer   = "token.actions.githubusercontent.com"
 
   github_environments = coalesce(var.github_environments, {
     apply   = var.environment
@@ -18,7 +19,12 @@ locals {
 # An account has one. `make bootstrap` adopts a provider that is there already (the unit has the import for it).
 resource "aws_iam_openid_connect_provider" "github" {
   url            = "https://${local.issuer}"
-  client_id_list = ["sts.amazonaws.com"]
+  client_id_list = [local.audience]
+
+  lifecycle {
+    # Other repositories of the account may use it, with other audiences and tags; each role demands its own audience.
+    ignore_changes = [client_id_list, tags, tags_all]
+  }
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -36,7 +42,7 @@ data "aws_iam_policy_document" "trust" {
     # StringEquals fails when a claim is absent, which ForAllValues would not.
     dynamic "condition" {
       for_each = merge(lookup(var.github.extra_claims, each.key, {}), {
-        aud = "sts.amazonaws.com"
+        aud = local.audience
         sub = each.value
       })
 

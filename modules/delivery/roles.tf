@@ -20,25 +20,26 @@ resource "aws_iam_role" "pipeline" {
   depends_on = [aws_iam_openid_connect_provider.github]
 }
 
+# The keys are those of the roles throughout, not the roles themselves: an import knows only what is known beforehand.
 resource "aws_iam_role_policy" "pipeline" {
-  for_each = aws_iam_role.pipeline
+  for_each = local.subjects
 
   name   = each.key
-  role   = each.value.name
+  role   = aws_iam_role.pipeline[each.key].name
   policy = local.policies[each.key]
 }
 
 # A policy that somebody adds by hand shows as drift of this unit, instead of staying unnoticed.
 resource "aws_iam_role_policies_exclusive" "pipeline" {
-  for_each = aws_iam_role_policy.pipeline
+  for_each = local.subjects
 
-  role_name    = each.value.role
-  policy_names = [each.value.name]
+  role_name    = aws_iam_role.pipeline[each.key].name
+  policy_names = [aws_iam_role_policy.pipeline[each.key].name]
 }
 
 resource "aws_iam_role_policy_attachments_exclusive" "pipeline" {
-  for_each = aws_iam_role.pipeline
+  for_each = local.subjects
 
-  role_name   = each.value.name
+  role_name   = aws_iam_role.pipeline[each.key].name
   policy_arns = []
 }

@@ -25,6 +25,7 @@ from ops.paths import ROOT, local_dir
 if TYPE_CHECKING:
     from mypy_boto3_sts.client import STSClient
 
+AUDIENCE = "sts.amazonaws.com"
 ISSUER = "token.actions.githubusercontent.com"
 
 
@@ -40,7 +41,7 @@ def claims(env: Environment, role: str, **different: Any) -> dict[str, Any]:
     return {
         "actor": "someone",
         "actor_id": "3000003",
-        "aud": "sts.amazonaws.com",
+        "aud": AUDIENCE,
         "environment": name,
         "exp": int(time.time()) + 300,
         "iss": f"https://{ISSUER}",
