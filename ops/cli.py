@@ -83,3 +83,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os._exit(141)
+    except Exception as error:
+        if not type(error).__module__.startswith("botocore"):  # not imported here: most commands do without it
+            raise
+        print(f"error: AWS: {error} Does it run, and are the credentials right? `make status` tells.", file=sys.stderr)
+        sys.exit(1)

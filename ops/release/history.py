@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from ops.environments import Environment
 from ops.paths import ROOT
 
@@ -67,7 +69,12 @@ def current_commit() -> str:
 
 def who(env: Environment) -> str:
     """Who releases: the person that GitHub names, else the last part of the caller's ARN."""
-    name = os.environ.get("GITHUB_ACTOR") or env.client("sts").get_caller_identity()["Arn"].rsplit(":", 1)[-1]
+    name = os.environ.get("GITHUB_ACTOR")
+    if not name:
+        try:
+            name = env.client("sts").get_caller_identity()["Arn"].rsplit(":", 1)[-1]
+        except (BotoCoreError, ClientError):
+            return "unknown"  # no reason to stop: a release that cannot reach AWS ends soon, and says why
     return one_word(name)
 
 
