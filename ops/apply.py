@@ -363,19 +363,16 @@ def _ask(env: Environment, report: Report, *, yes: bool) -> None:
 @click.command()
 @click.option("--env", "name", metavar="ENV", help="One environment; all of them without it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--reviewed", is_flag=True, help="Apply what was reviewed for a push, and nothing else.")
+@click.option("--reviewed", is_flag=True, help="Apply what was reviewed for the push that is checked out.")
 @click.option("--before", metavar="SHA", help="With --reviewed: the commit of the branch before the push.")
-@click.option("--commit", metavar="SHA", help="With --reviewed: the commit that was pushed; it has to be checked out.")
-def apply(name: str | None, yes: bool, reviewed: bool, before: str | None, commit: str | None) -> None:
+def apply(name: str | None, yes: bool, reviewed: bool, before: str | None) -> None:
     """Plan, show and apply; or, with --reviewed, apply exactly what the pull requests of a push had reviewed.
 
     Ends with 3 if nothing was applied because it is not what was reviewed, with 4 if an apply stopped half-way.
     """
-    if reviewed and not (name and before and commit):
-        raise BadInput("--reviewed goes with --env, --before and --commit.")
+    if reviewed and not (name and before):
+        raise BadInput("--reviewed goes with --env and --before.")
     envs = selected(name)
-    if commit and commit != _head():
-        raise BadInput(f"{commit} is to be applied, but {_head()} is checked out.")
     announce(envs)
     for env in envs:
         if reviewed and before:

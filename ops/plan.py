@@ -199,7 +199,7 @@ def plan_change(env: Environment, base: str, commit: str, directory: Path, *, wa
             planned += plan_removed(env, gone, tree, directory)
     planned += tuple(_renamed(env, old, new, base) for old, new in renamed.items())
     by_hand = [name for name, unit in {**chosen, **hit.removed}.items() if unit.by_hand]
-    note = f"is applied by a person: `make bootstrap ENV={env.name}`"
+    note = f"is applied by a person: make bootstrap ENV={env.name}"
     planned += tuple(Planned(name, "deferred", note) for name in by_hand)
     return Result(env.name, commit, base, planned)
 

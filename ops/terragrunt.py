@@ -7,6 +7,7 @@ import functools
 import hashlib
 import io
 import os
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,9 @@ from ops import toolchain
 from ops.environments import Environment, environments, live_dir, target
 from ops.errors import OpsError
 from ops.paths import local_dir
+
+# An engine that is told to stop finishes the calls under way; GitHub kills a cancelled job after 10 seconds anyway.
+STOP_SECONDS = 120
 
 
 @functools.cache
@@ -97,6 +101,20 @@ def process_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**inherited, **environment_variables(), **(extra or {})}
 
 
+def _finish(process: subprocess.Popen[bytes]) -> int:
+    """Wait for Terragrunt. Told to stop meanwhile, let it stop by itself: it saves state and releases its locks."""
+    try:
+        return process.wait()
+    except BaseException as reason:
+        if not isinstance(reason, KeyboardInterrupt):  # a terminal sends Ctrl-C to both; a second one aborts the engine
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+
+
 def run(
     env: Environment | None,
     arguments: Sequence[str],
@@ -117,9 +135,8 @@ def run(
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w") as handle:
-            done = subprocess.run(
-                command, cwd=directory, env=environment, stdout=handle, stderr=subprocess.STDOUT, text=True
-            )
+            process = subprocess.Popen(command, cwd=directory, env=environment, stdout=handle, stderr=handle)
+            done = subprocess.CompletedProcess[str](command, _finish(process))
         output = log.read_text()
     else:
         done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)

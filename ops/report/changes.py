@@ -131,14 +131,15 @@ def _has(marks: Any) -> bool:
     return marks is True
 
 
-def _container(text: Any) -> Any:
-    """The object or list that a string holds as JSON (an IAM policy, say), else None."""
+def _parsed(side: _Side) -> _Side:
+    """A string that holds an object or a list as JSON (an IAM policy, say) as that: its parts are told, or hidden."""
+    text = side.value
     if isinstance(text, str) and text[:1] in ("{", "[") and text[-1:] in ("}", "]"):
         try:
-            return json.loads(text)
+            return _Side(json.loads(text))
         except ValueError:
-            return None
-    return None
+            pass
+    return side
 
 
 class _Differ:
@@ -166,11 +167,9 @@ class _Differ:
         if before.sensitive is True or after.sensitive is True:
             yield Attribute(path, before.value, after.value, hidden=True)
             return
+        before, after = _parsed(before), _parsed(after)
         shapes = {type(side.value) for side in (before, after) if side.value is not None}
-        old, new = _container(before.value), _container(after.value)
-        if shapes == {str} and (old is None) == (before.value is None) and (new is None) == (after.value is None):
-            yield from self.leaves(path, _Side(old), _Side(new))
-        elif shapes == {dict} or (not shapes and isinstance(after.unknown, dict)):
+        if shapes == {dict} or (not shapes and isinstance(after.unknown, dict)):
             marks = after.unknown if isinstance(after.unknown, dict) else {}
             for key in sorted({*(before.value or {}), *(after.value or {}), *marks}):
                 steps = map(self.step, (*_label(after.value or before.value or {}, key), key))
@@ -197,7 +196,7 @@ class _Differ:
                 new.append(index)
             else:
                 old.remove(same)
-        if not old and not new:  # the same elements in another order: told by position, no value is needed
+        if old_items and not old and not new:  # the same elements in another order: told by position, without values
             order = f"in the order {[old_items.index(value) for value in new_items]}"
             yield Attribute(path, "the same elements", order, hidden=False)
         for left, right in zip_longest(old, new):

@@ -41,11 +41,15 @@ def value(item: object) -> str:
 
 def diff(change: Change) -> list[tuple[str, str]]:
     """The lines of a change as (sign, text): `+`, `-`, `~` or a blank one for context."""
-    lines: list[tuple[str, str]] = []
-    for attribute in change.attributes[:MOST_ATTRIBUTES]:
-        lines += _attribute(attribute)
-    if len(change.attributes) > MOST_ATTRIBUTES:
-        lines.append((" ", f"… {len(change.attributes) - MOST_ATTRIBUTES:,} more attributes"))
+    new = change.action in ("create", "replace")
+    # A new resource always has dozens of these; in an update, one says that a value may change.
+    later = [each.name for each in change.attributes if new and each.after is UNKNOWN]
+    rest = [each for each in change.attributes if not (new and each.after is UNKNOWN)]
+    lines = [line for attribute in rest[:MOST_ATTRIBUTES] for line in _attribute(attribute)]
+    if len(rest) > MOST_ATTRIBUTES:
+        lines.append((" ", f"… {len(rest) - MOST_ATTRIBUTES:,} more attributes"))
+    if later:
+        lines.append((" ", f"{UNKNOWN!r}: {visible(clip(', '.join(later), LONGEST_VALUE))}"))
     return lines
 
 

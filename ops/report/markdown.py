@@ -150,7 +150,7 @@ def _table(report: Report, budget: float) -> list[str]:
 def _result(unit: Unit) -> str:
     said: list[str] = [] if unit.status == "planned" else [unit.status]
     rest = [f"{unit.counts[action]} {_VERBS[action]}" for action in ("forget", "import", "move") if unit.counts[action]]
-    said += rest + ([f"{len(unit.outputs)} outputs"] if unit.outputs else [])
+    said += rest + ([f"{len(unit.outputs)} output{'s' * (len(unit.outputs) > 1)}"] if unit.outputs else [])
     if unit.note and unit.status in ("planned", "deferred"):
         said.append(code(unit.note))
     return ", ".join(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from ops import apply, records, terragrunt
 from ops.apply import APPLIED, FAILED, UNTOUCHED, Stopped, Unfinished
 from ops.errors import OpsError
+from ops.paths import ROOT
 from ops.plan import plan_units
 from ops.records import FINISHED, Ledger
 from tests.plan_stage import QUIET_MODULE, Stage
@@ -391,3 +393,45 @@ def test_a_lock_stops_before_the_first_change_and_says_who_and_how(live: Stage) 
 def test_a_ledger_knows_what_is_left() -> None:
     assert Ledger("x", "failed", {"a": APPLIED, "b": FAILED, "c": UNTOUCHED}).unfinished == {"b", "c"}
     assert Ledger("x", FINISHED, {"a": APPLIED}).unfinished == set()
+
+
+# A person's apply.
+
+
+def test_a_persons_apply_plans_and_applies_until_no_unit_waits(stage: Stage) -> None:
+    """Given nothing is applied, then one command applies all units, those that wait for others after these."""
+    assert apply.apply_by_hand(stage.env, yes=False).units == dict.fromkeys(["a", "b", "c", "delivery"], APPLIED)
+    assert apply.apply_by_hand(stage.env, yes=False).units == {}
+
+
+def test_a_persons_apply_does_not_destroy_unasked(live: Stage) -> None:
+    """Given a change that destroys a resource and nobody to ask, then nothing is applied, and --yes would."""
+    live.write("modules/quiet/main.tf", 'variable "value" { type = string }\n')
+    with pytest.raises(OpsError, match="run it in a terminal, or with --yes"):
+        apply.apply_by_hand(live.env, yes=False)
+    assert live.value("c") == "one"
+    assert apply.apply_by_hand(live.env, yes=True).units == {"c": APPLIED}
+
+
+def test_an_apply_that_is_told_to_stop_lets_the_engine_stop_by_itself(live: Stage) -> None:
+    """Given an apply under way, when its job is cancelled, then the state is whole and no lock is left."""
+    slow = QUIET_MODULE.replace("input = var.value }", 'input = var.value\n  provisioner "local-exec" {\n')
+    live.write("modules/slow/main.tf", slow + '    command = "sleep 3"\n  }\n}\n')
+    live.unit("new", "1", module="slow")
+    script = f"""
+import os, signal, threading, time
+from ops import cli, records, terragrunt
+from ops.environments import environment
+signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
+def stop():
+    while records.lock_holder(environment("dev"), "new") is None:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=stop, daemon=True).start()
+from pathlib import Path
+terragrunt.run(environment("dev"), ["run", "--all", "--filter", "./new", "--", "apply"], log=Path({str(live.work / "log")!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 143, done.stderr
+    assert records.lock_holder(live.env, "new") is None
+    assert records.applied(live.env, "new") is not None

@@ -237,6 +237,28 @@ def test_a_sensitive_value_is_in_no_output_wherever_else_it_stands(
         assert value not in text, f"in the {form} form"
 
 
+@settings(deadline=None, max_examples=60)
+@given(SECRET_NAMES, PLAIN, PLACES, st.sampled_from(["unknown", "text", "absent"]))
+def test_a_secret_that_goes_away_is_in_no_output(name: str, value: str, where: str, then: str) -> None:
+    """Given a secret, in JSON as well, that becomes unknown, another kind of value or nothing, then it is not shown."""
+    found = leak(name, value, where)
+    before = found["change"]["after"]
+    after = dict.fromkeys(before, "a sentence" if then == "text" else None)
+    found["change"] |= {"actions": ["update"], "before": before, "after": after}
+    if then == "unknown":
+        found["change"]["after_unknown"] = dict.fromkeys(before, True)
+    report = Report((Unit("dev", "welcome", "planned", "", read(plan([found]))),))
+    for form, text in every_form(report).items():
+        assert value not in text, f"in the {form} form"
+
+
+def test_an_empty_list_that_becomes_unknown_is_one_line() -> None:
+    """Given what a replacement does to every computed list, then it is one line, and only says that it is unknown."""
+    change = {"actions": ["update"], "before": {"x": []}, "after": {}, "after_unknown": {"x": True}}
+    [found] = read(plan([{"address": "a.b", "type": "a", "change": change}]))
+    assert [attribute.name for attribute in found.attributes] == ["x"]
+
+
 def test_a_random_value_is_hidden_and_ordinary_ones_are_not() -> None:
     """Given what real plans are full of, then names, ARNs, digests and sentences are shown and only secrets hidden."""
     shown = {
