@@ -29,6 +29,17 @@ resource "terraform_data" "fails" {
 """
 
 
+SLOW = """
+variable "value" { type = string }
+resource "terraform_data" "this" {
+  input = var.value
+  provisioner "local-exec" {
+    command = "sleep 3"
+  }
+}
+"""
+
+
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "LOCK_WAIT_SECONDS", 0)
@@ -415,12 +426,11 @@ def test_a_persons_apply_does_not_destroy_unasked(live: Stage) -> None:
 
 def test_an_apply_that_is_told_to_stop_lets_the_engine_stop_by_itself(live: Stage) -> None:
     """Given an apply under way, when its job is cancelled, then the state is whole and no lock is left."""
-    slow = QUIET_MODULE.replace("input = var.value }", 'input = var.value\n  provisioner "local-exec" {\n')
-    live.write("modules/slow/main.tf", slow + '    command = "sleep 3"\n  }\n}\n')
+    live.write("modules/slow/main.tf", SLOW)
     live.unit("new", "1", module="slow")
     script = f"""
-import os, signal, threading, time
-from ops import cli, records, terragrunt
+import os, pathlib, signal, threading, time
+from ops import records, terragrunt
 from ops.environments import environment
 signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(SystemExit(143)))
 def stop():
@@ -428,8 +438,8 @@ def stop():
         time.sleep(0.05)
     os.kill(os.getpid(), signal.SIGTERM)
 threading.Thread(target=stop, daemon=True).start()
-from pathlib import Path
-terragrunt.run(environment("dev"), ["run", "--all", "--filter", "./new", "--", "apply"], log=Path({str(live.work / "log")!r}))
+log = pathlib.Path({str(live.work / "log")!r})
+terragrunt.run(environment("dev"), ["run", "--all", "--filter", "./new", "--", "apply"], log=log)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 143, done.stderr
