@@ -104,9 +104,7 @@ def _tell(env: Environment, repository: github.Repository, reviews: Reviews, tex
         repository.keep_comment(pull.number, RESULT.format(_head(), env.name), text)
 
 
-def _tell_failure(
-    env: Environment, repository: github.Repository, reviews: Reviews, error: OpsError, run: str
-) -> None:
+def _tell_failure(env: Environment, repository: github.Repository, reviews: Reviews, error: OpsError, run: str) -> None:
     what = "stopped before the first change" if isinstance(error, Stopped) else "failed"
     if isinstance(error, Unfinished):
         what = "stopped half-way"

@@ -52,8 +52,12 @@ def code_sha256(data: bytes) -> str:
 
 @click.command()
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the package to this file.")
-@click.option("--source", type=click.Path(exists=True, file_okay=False, path_type=Path), default=LAMBDA,
-              help="Package this directory instead of lambda/welcome.")
+@click.option(
+    "--source",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=LAMBDA,
+    help="Package this directory instead of lambda/welcome.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print hash and size for a program.")
 def package(output: Path | None, source: Path, as_json: bool) -> None:
     """Build the function's package and print its CodeSha256."""

@@ -80,9 +80,7 @@ def plan_units(
             waits[name] = f"waits for {', '.join(sorted(reasons | moving))}, whose outputs it reads"
     for name in waits:
         shutil.rmtree(directory / name, ignore_errors=True)
-    deferred = {
-        name: Planned(name, "deferred", note, inputs=everything[name].inputs) for name, note in waits.items()
-    }
+    deferred = {name: Planned(name, "deferred", note, inputs=everything[name].inputs) for name, note in waits.items()}
     found = {**planned, **deferred}
     return tuple(found[name] for name in everything if name in found)
 
@@ -149,7 +147,11 @@ def _states(env: Environment, names: Iterable[str]) -> dict[str, records.State |
 
 
 def run_all(  # noqa: PLR0917 - what to run, on what, and where
-    env: Environment, names: Iterable[str], options: list[str], command: list[str], directory: Path,
+    env: Environment,
+    names: Iterable[str],
+    options: list[str],
+    command: list[str],
+    directory: Path,
     tree: Path | None = None,
 ) -> dict[str, str]:
     """Run an engine command in units, in the order of their dependencies; what went wrong in each, empty if nothing.

@@ -9,28 +9,28 @@ data "aws_region" "current" {}
 
 locals {
   name         = "welcome-${var.environment}"
-  boundary_arn = "arn:${local._partition}:iam::${local._account}:policy/${local.name}-boundary"
+  boundary_arn = "arn:${local.partition}:iam::${local.account}:policy/${local.name}-boundary"
 
-  _account   = data.aws_caller_identity.current.account_id
-  _partition = data.aws_partition.current.partition
-  _region    = data.aws_region.current.region
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.region
 
-  apis_arn              = "arn:${local._partition}:apigateway:${local._region}::/apis"
+  apis_arn              = "arn:${local.partition}:apigateway:${local.region}::/apis"
   api_arn               = "${local.apis_arn}/*"
-  api_tags_arn          = "arn:${local._partition}:apigateway:${local._region}::/tags/arn%3A${local._partition}%3Aapigateway%3A${local._region}%3A%3A%2Fapis%2F*"
-  alarms_arn            = "arn:${local._partition}:cloudwatch:${local._region}:${local._account}:alarm:${local.name}-*"
-  function_arn          = "arn:${local._partition}:lambda:${local._region}:${local._account}:function:${local.name}"
-  function_role_arn     = "arn:${local._partition}:iam::${local._account}:role/${local.name}"
+  api_tags_arn          = "arn:${local.partition}:apigateway:${local.region}::/tags/arn%3A${local.partition}%3Aapigateway%3A${local.region}%3A%3A%2Fapis%2F*"
+  alarms_arn            = "arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:${local.name}-*"
+  function_arn          = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.name}"
+  function_role_arn     = "arn:${local.partition}:iam::${local.account}:role/${local.name}"
   function_versions_arn = "${local.function_arn}:*" # versions and aliases
   log_group_arns = [
     for group in ["/aws/apigateway/${local.name}", "/aws/lambda/${local.name}"] :
-    "arn:${local._partition}:logs:${local._region}:${local._account}:log-group:${group}"
+    "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${group}"
   ]
-  oidc_provider_arn = "arn:${local._partition}:iam::${local._account}:oidc-provider/${local.issuer}"
-  table_arn         = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${local.name}"
+  oidc_provider_arn = "arn:${local.partition}:iam::${local.account}:oidc-provider/${local.issuer}"
+  table_arn         = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${local.name}"
 
-  bucket_arn       = "arn:${local._partition}:s3:::${var.state.bucket}"
-  lock_table_arn   = "arn:${local._partition}:dynamodb:${local._region}:${local._account}:table/${var.state.lock_table}"
+  bucket_arn       = "arn:${local.partition}:s3:::${var.state.bucket}"
+  lock_table_arn   = "arn:${local.partition}:dynamodb:${local.region}:${local.account}:table/${var.state.lock_table}"
   ledger_arn       = "${local.bucket_arn}/ledger/${var.environment}/*"
   plan_records_arn = "${local.bucket_arn}/plans/${var.environment}/*"
 

@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "refresh" {
     # AWS searches log groups by prefix and knows no narrower resource for it than all of them: docs/traps.md.
     sid       = "FindTheLogGroups"
     actions   = ["logs:DescribeLogGroups"]
-    resources = ["arn:${local._partition}:logs:${local._region}:${local._account}:log-group:*"]
+    resources = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:*"]
   }
 }
 

@@ -42,7 +42,7 @@ def running(env: Environment) -> int | None:
     except (OSError, ValueError, KeyError):
         return None
     # A pid is used again after a reboot: what runs under it must be the launcher.
-    shown = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True).stdout
+    shown = subprocess.run(["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True).stdout
     return pid if "ops.emulator.launcher" in shown and not shown.lstrip().startswith("Z") else None
 
 
@@ -144,7 +144,7 @@ def stop(env: Environment) -> bool:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             _pid_file(env).unlink(missing_ok=True)
-            raise OpsError(f"The emulator of {env.name} did not stop and was killed: the last second of changes may be lost.")
+            raise OpsError(f"The emulator of {env.name} did not stop and was killed: its last second may be lost.")
         time.sleep(0.1)
     _pid_file(env).unlink(missing_ok=True)
     return True

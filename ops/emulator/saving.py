@@ -1,7 +1,7 @@
 """Write the emulator's state while it runs, not only when it stops: a killed emulator forgets a second, not a session.
 
-MiniStack writes objects of S3 at once and all the rest at a graceful stop. After a `kill -9` the two would not fit: state
-files that name resources which are gone, and a bucket without the settings that the provider insists on.
+MiniStack writes objects of S3 at once and all the rest at a graceful stop. After a `kill -9` the two would not fit:
+state files that name resources which are gone, and a bucket without the settings that the provider insists on.
 """
 
 from __future__ import annotations
