@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 
 from tests.service_stage import Service, answer
