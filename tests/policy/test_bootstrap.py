@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ def test_all_of_it_and_once_more(dev: Environment) -> None:
     for unit in ("delivery", "remote_state"):
         refused = jobs.terragrunt(dev, "apply", unit, "apply", "-auto-approve")
         assert refused.returncode != 0
-        assert "AccessDenied" in refused.stdout + refused.stderr
+        assert re.search("AccessDenied|StatusCode: 403", refused.stdout + refused.stderr)
 
 
 def test_the_units_of_all_environments_are_the_same() -> None:
