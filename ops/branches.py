@@ -27,7 +27,9 @@ def of(branch: str, live: Path) -> dict[str, str]:
     found = [env for env in environments(live) if env.get("branch") == branch]
     if len(found) != 1:
         names = " and ".join(env["name"] for env in found) or "none"
-        sys.exit(f"Branch {branch} has to belong to one environment, but live/*/env.hcl say {names}: see `branch` in them.")
+        sys.exit(
+            f"Branch {branch} has to belong to one environment, but live/*/env.hcl say {names}: see `branch` in them."
+        )
     return found[0]
 
 

@@ -40,7 +40,9 @@ def call(github: GitHub, method: str, path: str, token: str, content: Any = None
 
 
 def token(github: GitHub, **permissions: str) -> str:
-    return github.token(Token("github-actions[bot]", lambda: {key.replace("_", "-"): level for key, level in permissions.items()}))
+    return github.token(
+        Token("github-actions[bot]", lambda: {key.replace("_", "-"): level for key, level in permissions.items()})
+    )
 
 
 def test_given_issues_write_an_issue_is_created_found_updated_and_closed(github: GitHub) -> None:
@@ -95,14 +97,22 @@ def test_long_lists_come_in_pages_with_a_link_to_the_next(github: GitHub) -> Non
     for number in range(3):
         call(github, "POST", "/issues", mine, {"title": str(number)})
     answer = github.serve_api(
-        Request("GET", "/api/repos/example-org/welcome-service/issues", {"per_page": "2"}, {"authorization": f"Bearer {mine}"}, b"")
+        Request(
+            "GET",
+            "/api/repos/example-org/welcome-service/issues",
+            {"per_page": "2"},
+            {"authorization": f"Bearer {mine}"},
+            b"",
+        )
     )
     assert len(json.loads(answer.body)) == 2
     assert 'rel="next"' in answer.headers["link"]
 
 
 def ask(issuer: Issuer, bearer: str = "t") -> Any:
-    answer = issuer.answer(Request("GET", "/oidc/token", {"audience": "sts.amazonaws.com"}, {"authorization": f"Bearer {bearer}"}, b""))
+    answer = issuer.answer(
+        Request("GET", "/oidc/token", {"audience": "sts.amazonaws.com"}, {"authorization": f"Bearer {bearer}"}, b"")
+    )
     return answer.status, json.loads(answer.body)
 
 
@@ -119,7 +129,9 @@ def test_a_token_of_another_key_is_told_apart() -> None:
     mine, other = Issuer(lambda _: {}), Issuer(lambda _: {})
     forged = ask(other)[1]["value"]
     with pytest.raises(jwt.InvalidSignatureError):
-        jwt.decode(forged, jwt.PyJWKSet.from_dict(mine.jwks())["rehearsal"], algorithms=["RS256"], audience="sts.amazonaws.com")
+        jwt.decode(
+            forged, jwt.PyJWKSet.from_dict(mine.jwks())["rehearsal"], algorithms=["RS256"], audience="sts.amazonaws.com"
+        )
 
 
 def test_a_job_without_the_permission_gets_no_token() -> None:

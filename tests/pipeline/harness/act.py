@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -69,7 +70,9 @@ class Run:
         for step in self.steps:
             if (step.job, step.name) == (job, name):
                 return step
-        raise KeyError(f"{self.workflow} ran no step '{name}' in {job}: {[(step.job, step.name) for step in self.steps]}")
+        raise KeyError(
+            f"{self.workflow} ran no step '{name}' in {job}: {[(step.job, step.name) for step in self.steps]}"
+        )
 
     def read(self, line: str) -> None:
         """Take in one line of act's JSON log."""
@@ -112,7 +115,7 @@ class Run:
 
 
 def actions(checkout: Path) -> list[str]:
-    """`--local-repository` for every action that the workflows use: from ACTIONS_DIR if it is there, else the stand-in."""
+    """`--local-repository` for every action that the workflows use: from ACTIONS_DIR if there, else the stand-in."""
     real = Path(os.environ["ACTIONS_DIR"]).resolve() if os.environ.get("ACTIONS_DIR") else None
     options = []
     for name in used_actions(checkout):
@@ -134,7 +137,20 @@ def used_actions(checkout: Path) -> list[str]:
 
 def environment(place: Path) -> dict[str, str]:
     """The environment of a runner: this process's without anything of its user's, of CI, of AWS or of Terraform."""
-    private = ("ACTIONS_", "AWS_", "CI", "GITHUB_", "GIT_", "RUNNER_", "TARGET", "TF_", "TG_", "WELCOME_", "PYTEST_", "XDG_")
+    private = (
+        "ACTIONS_",
+        "AWS_",
+        "CI",
+        "GITHUB_",
+        "GIT_",
+        "RUNNER_",
+        "TARGET",
+        "TF_",
+        "TG_",
+        "WELCOME_",
+        "PYTEST_",
+        "XDG_",
+    )
     kept = {name: value for name, value in os.environ.items() if not name.startswith(private)}
     # Jobs start `python3`: the interpreter that the project's Python environment was made with, already built.
     interpreter = Path(sys.executable).resolve().parent
@@ -154,9 +170,9 @@ def run(
     place: Path,
     run: Run,
     event: Mapping[str, Any],
+    *,
     settings: Mapping[str, str],
     token: str,
-    *,
     options: Sequence[str] = (),
     until: Callable[[str], bool] | None = None,
 ) -> Run:
@@ -179,23 +195,31 @@ def run(
         command += ["--env", f"{name}={value}"]
     start = time.monotonic()
     with subprocess.Popen(
-        command, cwd=checkout, env=environment(place) | {"GITHUB_TOKEN": token}, text=True, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-    ) as process:  # fmt: skip
+        command,
+        cwd=checkout,
+        env=environment(place) | {"GITHUB_TOKEN": token},
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
         assert process.stdout
+        watchdog = threading.Timer(TIMEOUT, kill, [process.pid])
+        watchdog.start()
         try:
             for line in process.stdout:
                 run.read(line)
                 if until and until(line):
                     run.killed = True
-                    kill(process.pid)
                     break
-                if time.monotonic() - start > TIMEOUT:
-                    raise TimeoutError(f"{run.workflow} did not end within {TIMEOUT} s:\n{run.text[-3000:]}")
         finally:
+            watchdog.cancel()
             if process.poll() is None and (run.killed or sys.exc_info()[0]):
                 kill(process.pid)
     run.seconds = time.monotonic() - start
+    if run.seconds > TIMEOUT:
+        raise TimeoutError(f"{run.workflow} did not end within {TIMEOUT} s:\n{run.text[-3000:]}")
     return run
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import datetime
+import functools
 import json
 import os
 import re
@@ -46,6 +47,12 @@ NEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "repos/get": ("read", ("metadata",)),
     "repos/list-pull-requests-associated-with-commit": ("read", ("pull-requests",)),
 }
+
+
+@functools.cache
+def description() -> OpenAPI:
+    """The description, ready to check requests to `http://api`."""
+    return OpenAPI.from_dict({**DESCRIPTION, "servers": [{"url": "http://api"}]})
 
 
 class Refusal(Exception):
@@ -110,7 +117,7 @@ class GitHub:
     _ids: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def __post_init__(self) -> None:
-        self._openapi = OpenAPI.from_dict({**DESCRIPTION, "servers": [{"url": "http://api"}]})
+        self._openapi = description()
         self._routes = [
             (method.upper(), re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)), operation["operationId"])
             for path, operations in DESCRIPTION["paths"].items()
@@ -150,7 +157,10 @@ class GitHub:
 
     def refresh(self, pull: Pull) -> None:
         """Set `refs/pull/N/head` and `refs/pull/N/merge`: what GitHub does when one of the two branches moves."""
-        head, base = self.sha(f"refs/{'forks' if pull.fork else 'heads'}/{pull.head}"), self.sha(f"refs/heads/{pull.base}")
+        head, base = (
+            self.sha(f"refs/{'forks' if pull.fork else 'heads'}/{pull.head}"),
+            self.sha(f"refs/heads/{pull.base}"),
+        )
         self.git("update-ref", f"refs/pull/{pull.number}/head", head)
         tree = self.git("merge-tree", "--write-tree", base, head)
         merge = self._commit(tree, f"Merge {head} into {base}", base, head)
@@ -165,7 +175,7 @@ class GitHub:
             if method == "rebase":
                 after = before
                 for commit in self.git("rev-list", "--reverse", f"{before}..{head}").split():
-                    picked = self.git("merge-tree", "--write-tree", f"--merge-base={commit}^", after, commit)
+                    picked = self.git("merge-tree", "--write-tree", after, commit)
                     after = self._commit(picked, self.git("log", "-1", "--format=%B", commit), after)
             else:
                 after = self._commit(tree, title, before, *([head] if method == "merge" else []))
@@ -205,11 +215,9 @@ class GitHub:
     def serve_api(self, request: Request) -> Response:
         """A request below `/api`, checked against the description in both directions."""
         path = request.path.removeprefix("/api")
-        for method, pattern, operation in self._routes:
-            if (found := pattern.fullmatch(path)) and method == request.method:
-                break
-        else:
-            self.invalid.append(f"{request.method} {path}: no operation of {Path(__file__).with_name('github_api.json').name}")
+        operation, found = self._route(request.method, path)
+        if operation not in NEEDS:
+            self.invalid.append(f"{request.method} {path}: not an operation that the workflows are known to use")
             return Response.of(404, {"message": "Not Found"})
         with self._lock:
             content = json.loads(request.body) if request.body else None
@@ -218,14 +226,18 @@ class GitHub:
                 if self.faults:
                     answer = self.faults.pop(0)
                 else:
-                    login = self._authorise(request.headers.get("authorization", "").rpartition(" ")[2], *NEEDS[operation])
+                    login = self._authorise(
+                        request.headers.get("authorization", "").rpartition(" ")[2], *NEEDS[operation]
+                    )
                     if (found["owner"], found["repo"]) != (self.owner, self.name):
                         raise Refusal(404, "Not Found")
                     self._check(request, path)
                     handler = getattr(self, "_" + operation.replace("/", "_").replace("-", "_"))
-                    answer = handler(login, found.groupdict(), request.query, content or {})
+                    answer = handler(login, found, request.query, content or {})
             except Refusal as refusal:
-                answer = Response.of(refusal.status, {"message": str(refusal), "documentation_url": "", "status": str(refusal.status)})
+                answer = Response.of(
+                    refusal.status, {"message": str(refusal), "documentation_url": "", "status": str(refusal.status)}
+                )
             self.calls.append(Call(login, operation, path, answer.status, content))
         if answer.status < 300:
             self._openapi.validate_response(
@@ -233,6 +245,13 @@ class GitHub:
                 MockResponse(answer.body, status_code=answer.status, content_type="application/json"),
             )
         return answer
+
+    def _route(self, method: str, path: str) -> tuple[str, dict[str, str]]:
+        """The operation that a request is for, and the parameters in its path."""
+        for each, pattern, operation in self._routes:
+            if each == method and (found := pattern.fullmatch(path)):
+                return operation, found.groupdict()
+        return "", {}
 
     def _authorise(self, token: str, level: str, any_of: tuple[str, ...]) -> str:
         who = self._tokens.get(token)
@@ -297,13 +316,21 @@ class GitHub:
 
     def pull_json(self, pull: Pull, schema: str = "pull-request") -> JSON:
         """A pull request as the API and the payloads of events show it."""
-        repository = {"full_name": self.full_name, "name": self.name, "id": self.repository_id, "owner": self.user(self.owner)}
+        repository = {
+            "full_name": self.full_name,
+            "name": self.name,
+            "id": self.repository_id,
+            "owner": self.user(self.owner),
+        }
         source = {**repository, "full_name": pull.fork, "fork": True} if pull.fork else repository
         issue = self.issues[pull.number]
         return self._as(
             schema,
             {
-                **{key: issue[key] for key in ("id", "number", "title", "body", "state", "user", "created_at", "closed_at")},
+                **{
+                    key: issue[key]
+                    for key in ("id", "number", "title", "body", "state", "user", "created_at", "closed_at")
+                },
                 "head": {"ref": pull.head, "sha": self.sha(f"refs/pull/{pull.number}/head"), "repo": source},
                 "base": {"ref": pull.base, "sha": self.sha(f"refs/heads/{pull.base}"), "repo": repository},
                 "html_url": f"{self.url}/{self.full_name}/pull/{pull.number}",
@@ -319,7 +346,11 @@ class GitHub:
         issue = self.issues.get(int(number))
         if not issue:
             raise Refusal(404, "Not Found")
-        pull = {"pull_request": {"diff_url": "", "html_url": "", "patch_url": "", "url": ""}} if int(number) in self.pulls else {}
+        pull = (
+            {"pull_request": {"diff_url": "", "html_url": "", "patch_url": "", "url": ""}}
+            if int(number) in self.pulls
+            else {}
+        )
         return self._as("issue", {**issue, **pull})
 
     def _page(self, path: str, query: Mapping[str, str], found: list[JSON]) -> Response:
@@ -421,9 +452,11 @@ class GitHub:
     def _repos_list_pull_requests_associated_with_commit(
         self, _login: str, path: JSON, query: Mapping[str, str], _content: JSON
     ) -> Response:
-        """On GitHub: pull requests that brought the commit to the default branch, and open or merged ones that hold it."""
+        """Pull requests that brought the commit to a branch by being merged, and those that hold it."""
         commit = path["commit_sha"]
-        found = [self.pull_json(pull, "pull-request-simple") for pull in self.pulls.values() if self._holds(pull, commit)]
+        found = [
+            self.pull_json(pull, "pull-request-simple") for pull in self.pulls.values() if self._holds(pull, commit)
+        ]
         return self._page(f"/repos/{self.full_name}/commits/{commit}/pulls", query, found)
 
     def _holds(self, pull: Pull, commit: str) -> bool:

@@ -54,7 +54,9 @@ def _without_prose(node: Any, within: str = "") -> Any:
     if within in ("properties", "parameters", "schemas"):  # their keys are names, not keywords: all of them stay
         return {name: _without_prose(each) for name, each in node.items()}
     if within == "responses":  # OpenAPI demands a description of each
-        return {name: each if "$ref" in each else {"description": ""} | _without_prose(each) for name, each in node.items()}
+        return {
+            name: each if "$ref" in each else {"description": ""} | _without_prose(each) for name, each in node.items()
+        }
     return {key: _without_prose(value, key) for key, value in node.items() if key not in _PROSE}
 
 

@@ -7,19 +7,16 @@ no OIDC token for forks, `environment` and its branch rule in the subject of the
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
-import json
 import os
 import secrets
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from ops import terragrunt, toolchain
 from ops.emulator.scratch import scratch
@@ -79,6 +76,12 @@ class World:
             return self.issuer.answer(request)
         return self.github.serve_api(request) if request.path.startswith("/api/") else self.github.serve_git(request)
 
+    def bootstrap(self) -> None:
+        """What `make bootstrap` does in every account, but for the settings of the state bucket (55 s of waiting)."""
+        command = ["run", "--all", "--backend-bootstrap", "--filter", "delivery", "--", "apply"]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda env: terragrunt.run(env, command), self.environments.values()))
+
     # People ---------------------------------------------------------------------------------------------------------
 
     @property
@@ -91,11 +94,15 @@ class World:
         done = subprocess.run(["git", *identity, *arguments], cwd=self.desk, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
-    def commit(self, branch: str, message: str, edit: Callable[[Path], object], base: str = "dev", *, fork: bool = False) -> str:
+    def commit(
+        self, branch: str, message: str, edit: Callable[[Path], object], base: str = "dev", *, fork: bool = False
+    ) -> str:
         """Commit what `edit` does to a checkout of `branch` (made from `base` if it is new), and push it. Its id."""
         space = "forks" if fork else "heads"
         known = subprocess.run(
-            ["git", "rev-parse", "--verify", "--quiet", f"refs/{space}/{branch}"], cwd=self.github.bare, capture_output=True
+            ["git", "rev-parse", "--verify", "--quiet", f"refs/{space}/{branch}"],
+            cwd=self.github.bare,
+            capture_output=True,
         )
         self.git("fetch", "--quiet", "origin", f"refs/heads/{base}" if known.returncode else f"refs/{space}/{branch}")
         self.git("checkout", "--quiet", "--force", "--detach", "FETCH_HEAD")
@@ -105,7 +112,9 @@ class World:
         self.git("push", "--quiet", "--force", "origin", f"HEAD:refs/{space}/{branch}")
         return self.git("rev-parse", "HEAD")
 
-    def open_pull(self, branch: str, title: str, edit: Callable[[Path], object], base: str = "dev", *, fork: bool = False) -> Pull:
+    def open_pull(
+        self, branch: str, title: str, edit: Callable[[Path], object], base: str = "dev", *, fork: bool = False
+    ) -> Pull:
         """Commit, push, open a pull request. Workflows are started by `planned` and `checked`."""
         self.commit(branch, title, edit, base, fork=fork)
         source = f"{OUTSIDER}/{self.github.name}" if fork else None
@@ -114,14 +123,19 @@ class World:
     def pull_event(self, pull: Pull, action: str = "opened") -> Event:
         """The event of a pull request that was opened or pushed to."""
         self.github.refresh(pull)
-        payload = {
-            "action": action, "number": pull.number, "pull_request": self.github.pull_json(pull), **self._common(pull.author),
-        }  # fmt: skip
+        details = {"action": action, "number": pull.number, "pull_request": self.github.pull_json(pull)}
+        payload = details | self._common(pull.author)
         ref = f"refs/pull/{pull.number}/merge"
         return Event("pull_request", payload, pull.base, ref, self.github.sha(ref), fork=bool(pull.fork))
 
     def push_event(self, branch: str, before: str, after: str) -> Event:
-        payload = {"ref": f"refs/heads/{branch}", "before": before, "after": after, "deleted": False, **self._common(AUTHOR)}
+        payload = {
+            "ref": f"refs/heads/{branch}",
+            "before": before,
+            "after": after,
+            "deleted": False,
+            **self._common(AUTHOR),
+        }
         return Event("push", payload, branch, f"refs/heads/{branch}", after)
 
     def schedule_event(self) -> Event:
@@ -131,9 +145,14 @@ class World:
     def _common(self, login: str) -> JSON:
         owner = self.github.user(self.github.owner)
         repository = {
-            "full_name": self.github.full_name, "name": self.github.name, "id": self.github.repository_id, "owner": owner,
-            "default_branch": "main", "html_url": f"{self.github.url}/{self.github.full_name}", "private": True,
-        }  # fmt: skip
+            "default_branch": "main",
+            "full_name": self.github.full_name,
+            "html_url": f"{self.github.url}/{self.github.full_name}",
+            "id": self.github.repository_id,
+            "name": self.github.name,
+            "owner": owner,
+            "private": True,
+        }
         return {"repository": repository, "sender": self.github.user(login)}
 
     # Workflows ------------------------------------------------------------------------------------------------------
@@ -185,9 +204,15 @@ class World:
         narrowed = ("--matrix", f"name:{environment}") if environment else ()
         try:
             act.run(
-                checkout, self.place / f"runner-{number}", run, event.payload, self._settings(running, request_token, env),
-                token, options=(*options, *narrowed), until=until,
-            )  # fmt: skip
+                checkout,
+                self.place / f"runner-{number}",
+                run,
+                event.payload,
+                settings=self._settings(running, request_token, env),
+                token=token,
+                options=(*options, *narrowed),
+                until=until,
+            )
         finally:
             del self._running[request_token]
             shutil.rmtree(checkout, ignore_errors=True)
@@ -225,7 +250,10 @@ class World:
             "WELCOME_CACHE_DIR": str(cache_dir()),
         }
         if event.name == "pull_request":
-            settings |= {"GITHUB_BASE_REF": event.branch, "GITHUB_HEAD_REF": event.payload["pull_request"]["head"]["ref"]}
+            settings |= {
+                "GITHUB_BASE_REF": event.branch,
+                "GITHUB_HEAD_REF": event.payload["pull_request"]["head"]["ref"],
+            }
         if not event.fork:
             settings |= {
                 "ACTIONS_ID_TOKEN_REQUEST_URL": f"{url}/oidc/token?api-version=2.0",
@@ -259,8 +287,13 @@ class World:
         if workflow.permissions(job).get("id-token") != "write":
             raise Refused(f"{job} of {workflow.file} has no `id-token: write`")
         name = workflow.environment(job, running.run.outputs, running.run.matrix.get(job, {}))
-        owner, repository = f"{self.github.owner}@{self.github.owner_id}", f"{self.github.name}@{self.github.repository_id}"
-        context = f"environment:{name}" if name else "pull_request" if event.name == "pull_request" else f"ref:{event.ref}"
+        owner, repository = (
+            f"{self.github.owner}@{self.github.owner_id}",
+            f"{self.github.name}@{self.github.repository_id}",
+        )
+        context = (
+            f"environment:{name}" if name else "pull_request" if event.name == "pull_request" else f"ref:{event.ref}"
+        )
         if name:
             self._deployment_branches(name, event.ref)
         self._note(running, "id-token", "write")
@@ -301,15 +334,19 @@ class World:
 
 
 @contextlib.contextmanager
-def world(place: Path) -> Iterator[World]:
-    """A world below `place`, made from this checkout as it is, with bootstrapped accounts, until the block ends."""
-    engine = toolchain.engine()
-    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
-        patch.setenv("TARGET", "local")
-        desk = place / "desk"
-        seed(desk)
-        patch.setenv("WELCOME_ROOT", str(desk))
-        toolchain.cli_config(engine)
+def world(place: Path, accounts: Path | None = None) -> Iterator[World]:
+    """A world below `place`, made from this checkout as it is, until the block ends.
+
+    `accounts` is the place of an ended world whose accounts these are to be copies of; without it they are empty.
+    """
+    if accounts:
+        for state in accounts.glob("local/emulator/*/state"):
+            shutil.copytree(state, place / state.relative_to(accounts))
+    desk = place / "desk"
+    seed(desk)
+    toolchain.cli_config(toolchain.engine())  # runners use what is built, and build nothing
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_variables(TARGET="local", WELCOME_ROOT=str(desk)))
         found = stack.enter_context(scratch(place / "local"))
         names = github()
         service = GitHub(
@@ -319,6 +356,18 @@ def world(place: Path) -> Iterator[World]:
         service.url = stack.enter_context(serve(created.answer))
         publish(desk, service)
         yield created
+
+
+@contextlib.contextmanager
+def _variables(**values: str) -> Iterator[None]:
+    """Set environment variables of this process until the block ends."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def seed(desk: Path) -> None:
@@ -340,7 +389,11 @@ def publish(desk: Path, service: GitHub) -> None:
     """Make the bare repository behind GitHub from the seeded one: branches main and dev on the same commit."""
     service.bare.parent.mkdir(parents=True)
     subprocess.run(["git", "clone", "--quiet", "--bare", str(desk), str(service.bare)], check=True)
-    for setting in (("user.name", "GitHub"), ("user.email", "noreply@github.example"), ("uploadpack.allowAnySHA1InWant", "true")):
+    for setting in (
+        ("user.name", "GitHub"),
+        ("user.email", "noreply@github.example"),
+        ("uploadpack.allowAnySHA1InWant", "true"),
+    ):
         service.git("config", *setting)
     service.git("branch", "dev", "main")
     for arguments in (["remote", "add", "origin", str(service.bare)], ["checkout", "--quiet", "--detach"]):

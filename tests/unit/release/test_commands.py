@@ -172,7 +172,7 @@ def test_an_environment_without_a_function_says_what_to_do(stage: Any) -> None:
     def missing(**_: Any) -> None:
         raise subject.exceptions.ResourceNotFoundException({"Error": {}}, "GetAlias")
 
-    subject.get_alias = missing  # type: ignore[method-assign,assignment]
+    subject.get_alias = missing
     result = run(command.release)
     assert isinstance(result.exception, OpsError)
     assert "run `make apply` first" in str(result.exception)
@@ -182,7 +182,7 @@ def test_environments_are_released_in_turn_and_the_first_failure_ends_it(
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     subject, _ = stage(raising)
-    env = command.selected(None)[0]
+    env = MemoryEnvironment.of(Caller(subject, lambda _: None, lambda: False))
     monkeypatch.setattr(command, "selected", lambda _: (env, _unreachable()))
     result = run(command.release)
     assert list(json.loads(result.stdout)) == ["dev"]

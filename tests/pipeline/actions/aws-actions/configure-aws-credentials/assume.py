@@ -6,19 +6,19 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 
 def token() -> str:
     """The job's OIDC token, as the toolkit of GitHub asks for it."""
     address = os.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL")
     if not address:
-        sys.exit("It looks like you might be trying to authenticate with OIDC. Did you mean to set the `id-token` permission?")
+        sys.exit("Could not get an OIDC token: is `id-token: write` among the permissions of the job?")
     url = f"{address}&audience={urllib.parse.quote(os.environ['AUDIENCE'], safe='')}"
     bearer = {"Authorization": f"Bearer {os.environ['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
     try:
         with urllib.request.urlopen(urllib.request.Request(url, headers=bearer), timeout=30) as answer:
-            return json.load(answer)["value"]
+            return str(json.load(answer)["value"])
     except urllib.error.HTTPError as error:
         sys.exit(f"The issuer gave no token: {error.read().decode()}")
 

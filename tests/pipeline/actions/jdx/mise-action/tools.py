@@ -10,7 +10,9 @@ pinned = tomllib.loads((Path(os.environ["GITHUB_WORKSPACE"]) / "mise.toml").read
 exact = re.compile(r"\d+\.\d+\.\d+")
 wanted = os.environ["TOOLS"].split()
 problems = [f"{name} is not in mise.toml" for name in wanted if name not in pinned]
-problems += [f"mise.toml does not pin {name} exactly" for name in wanted if not exact.fullmatch(pinned.get(name, "0.0.0"))]
+problems += [
+    f"mise.toml does not pin {name} exactly" for name in wanted if not exact.fullmatch(pinned.get(name, "0.0.0"))
+]
 problems += [] if exact.fullmatch(os.environ["VERSION"]) else ["mise itself is not pinned"]
 problems += [] if os.environ["CACHE"] == "false" else ["the cache has to be off"]
 if problems:
