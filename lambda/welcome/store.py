@@ -32,7 +32,7 @@ class Store:
         self._message: str | None = None
         self._monotonic = self._wall = 0.0
 
-    def read(self, *, through: bool = False) -> Reading:
+    def read(self, *, through: bool) -> Reading:
         """Return the message, at most `ttl` seconds old while DynamoDB answers; `through` asks it anyway."""
         found = Reading()
         if self._message is not None and not through and self._age() < self._ttl:

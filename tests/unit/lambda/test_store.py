@@ -15,10 +15,10 @@ THROTTLED = answer(400, {"__type": "ThrottlingException"})
 
 
 class Clocks:
-    """Both clocks of the process, advanced by hand."""
+    """Both clocks of the process, advanced by hand. They start low: a wrong operation then gives another result."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._monotonic, self._wall = time.monotonic(), time.time()
+        self._monotonic, self._wall = 7.0, 11.0
         patch.setattr(time, "monotonic", lambda: self._monotonic)
         patch.setattr(time, "time", lambda: self._wall)
 
@@ -103,6 +103,24 @@ def test_no_cache_reads_through_and_consistently(running: Service) -> None:
     assert message(running.send(READ_THROUGH)) == "new"
     assert message(running.send()) == "new"
     assert [call.body["ConsistentRead"] for call in running.table.calls] == [False, True]
+
+
+def test_the_log_has_the_time_that_a_request_took(
+    running: Service, clocks: Clocks, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = running.handler.client.call
+
+    def slowly(*arguments: Any) -> Any:
+        clocks.pass_by(20)
+        return fetch(*arguments)
+
+    monkeypatch.setattr(running.handler.client, "call", slowly)
+
+    running.send()
+
+    line = json.loads(capsys.readouterr().out)
+    assert line["duration"] == line["StoreLatency"] == 20
+    assert line["_aws"]["Timestamp"] == 31_000
 
 
 def test_zero_seconds_switch_the_cache_off() -> None:
