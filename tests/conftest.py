@@ -22,7 +22,7 @@ __all__ = ["Emulators", "copy_tree", "free_port", "start_emulators"]
 
 # What a run by hand may have set must not reach a test.
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "TG_", "TF_", "WELCOME_")) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
+    if _name.startswith(("AWS_", "MAKE", "MFLAGS", "TG_", "TF_", "WELCOME_")) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
         del os.environ[_name]
 os.environ["TARGET"] = "local"
 

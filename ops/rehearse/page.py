@@ -19,13 +19,17 @@ _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethr
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #d0d7de; --soft: #f6f8fa; --dim: #59636e; --good: #1a7f37; --bad: #cf222e }
-@media (prefers-color-scheme: dark) { :root { --line: #3d444d; --soft: #151b23; --dim: #9198a1; --good: #3fb950; --bad: #f85149 } }
+@media (prefers-color-scheme: dark) {
+  :root { --line: #3d444d; --soft: #151b23; --dim: #9198a1; --good: #3fb950; --bad: #f85149 }
+}
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 h2 { margin-top: 3rem; border-bottom: 1px solid var(--line) }
 pre, code { font: 13px/1.45 ui-monospace, monospace; background: var(--soft); border-radius: 4px }
 pre { padding: .75rem; overflow-x: auto } code { padding: .1rem .3rem } pre code { padding: 0 }
-table { border-collapse: collapse; font-size: 14px } td, th { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left }
-.post { border: 1px solid var(--line); border-radius: 6px; margin: 1rem 0 } .post > header { background: var(--soft); padding: .4rem 1rem }
+table { border-collapse: collapse; font-size: 14px }
+td, th { border: 1px solid var(--line); padding: .3rem .6rem; text-align: left }
+.post { border: 1px solid var(--line); border-radius: 6px; margin: 1rem 0 }
+.post > header { background: var(--soft); padding: .4rem 1rem }
 .post > div { padding: .2rem 1rem } .dim { color: var(--dim) } .good { color: var(--good) } .bad { color: var(--bad) }
 td.number { text-align: right; font-variant-numeric: tabular-nums }
 """
@@ -47,7 +51,8 @@ def _overview(scenes: list[Scene]) -> Iterator[str]:
     yield f"<p>{len(scenes)} scenes in {total:.0f} seconds, on emulators and a GitHub on loopback.</p><table>"
     for number, scene in enumerate(scenes, 1):
         mark = "<span class=bad>✗</span>" if scene.error else "<span class=good>✓</span>"
-        yield f"<tr><td>{mark} <a href='#scene{number}'>{_text(scene.title)}</a><td class=number>{scene.seconds:.1f} s</tr>"
+        link = f"<a href='#scene{number}'>{_text(scene.title)}</a>"
+        yield f"<tr><td>{mark} {link}<td class=number>{scene.seconds:.1f} s</tr>"
     yield "</table>"
 
 
@@ -87,7 +92,8 @@ def _state(world: World) -> Iterator[str]:
         yield f"<h3>{kind} #{number}: {_text(issue['title'])} <span class=dim>{issue['state']}</span></h3>"
         posts: list[dict[str, Any]] = [issue] if issue["body"] else []
         for post in [*posts, *world.github.comments_of(number)]:
-            yield f"<div class=post><header class=dim>{_text(post['user']['login'])}</header><div>{_MARKDOWN.render(post['body'])}</div></div>"
+            author, body = _text(post["user"]["login"]), _MARKDOWN.render(post["body"])
+            yield f"<div class=post><header class=dim>{author}</header><div>{body}</div></div>"
 
 
 def _text(value: object) -> str:

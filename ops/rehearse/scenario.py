@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from tests.pipeline.harness.world import Event, World
 
 
+BROKEN = """
+
+def handler(event: object, context: object) -> object:  # type: ignore[no-redef]
+    return {"statusCode": 500}
+"""
+
+
 class Unexpected(OpsError):
     """The pipeline did something else than it has to."""
 
@@ -142,9 +149,7 @@ class Story:
 
             def break_it(tree: Path) -> None:
                 with (tree / "lambda/welcome/handler.py").open("a") as code:
-                    code.write(
-                        '\n\ndef handler(event: object, context: object) -> object:  # type: ignore[no-redef]\n    return {"statusCode": 500}\n'
-                    )
+                    code.write(BROKEN)
 
             before = self._ask().headers["x-release"]
             pull = self.world.open_pull("broken", "Simplify the handler", break_it)
