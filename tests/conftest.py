@@ -21,8 +21,9 @@ from ops.paths import ROOT
 __all__ = ["Emulators", "copy_tree", "free_port", "start_emulators"]
 
 # What a run by hand may have set must not reach a test.
+_FOREIGN = ("AWS_", "MAKE", "MFLAGS", "TG_", "TF_", "WELCOME_")
 for _name in list(os.environ):
-    if _name.startswith(("AWS_", "MAKE", "MFLAGS", "TG_", "TF_", "WELCOME_")) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
+    if _name.startswith(_FOREIGN) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
         del os.environ[_name]
 os.environ["TARGET"] = "local"
 
