@@ -70,9 +70,9 @@ class Story:
             self.world.bootstrap()
         first = self._first_pull_request()
         self._first_delivery(first)
-        later = self._pull_request_that_will_be_overtaken()
+        overtaking, overtaken = self._two_pull_requests()
         self._change_by_hand()
-        self._change_reverted(self._stale_plan(later))
+        self._change_reverted(self._stale_plan(overtaking, overtaken))
         self._failed_release()
         self._fork()
         return self.scenes
@@ -109,15 +109,20 @@ class Story:
             answer = self._ask()
             self._expect(answer.json() == {"message": "Hello from a rehearsal!"}, f"the new message, not {answer.text}")
 
-    def _pull_request_that_will_be_overtaken(self) -> Pull:
-        with self._scene("Another pull request is planned and reviewed"):
+    def _two_pull_requests(self) -> tuple[Pull, Pull]:
+        with self._scene("Two more pull requests are planned and reviewed"):
+
+            def shorten(tree: Path) -> None:
+                replace(tree / "modules/welcome/alarms.tf", ", then the function's log.", ".")
 
             def keep_logs(tree: Path) -> None:
                 replace(tree / "live/dev/env.hcl", "log_retention_days = 7", "log_retention_days = 14")
 
-            pull = self.world.open_pull("logs", "Keep the logs of dev for two weeks", keep_logs)
-            self._succeeds(self.world.plan(pull))
-            return pull
+            alarms = self.world.open_pull("alarms", "Say less in an alarm", shorten)
+            logs = self.world.open_pull("logs", "Keep the logs of dev for two weeks", keep_logs)
+            for pull in (alarms, logs):
+                self._succeeds(self.world.plan(pull))
+            return alarms, logs
 
     def _change_by_hand(self) -> None:
         with self._scene("Somebody changes the function by hand: an issue about drift"):
@@ -126,9 +131,10 @@ class Story:
             self._expect(len(self._open_issues()) == 1, "one open issue about drift")
             self._expect("memory_size" in str(self._open_issues()[0]["body"]), "the changed memory in the issue")
 
-    def _stale_plan(self, pull: Pull) -> Event:
-        with self._scene("The pull request is merged: its plan is not true any more, so nothing is applied"):
-            push = self.world.merge(pull)
+    def _stale_plan(self, overtaking: Pull, overtaken: Pull) -> Event:
+        with self._scene("Both are merged: the first is applied as reviewed, the other one's plan is not true any more"):
+            self._succeeds(self.world.deliver(self.world.merge(overtaking)))
+            push = self.world.merge(overtaken)
             run = self.world.deliver(push)
             self._expect(run.jobs["apply"] == "failure", "the job Apply to fail")
             self._expect("release" not in run.jobs, "no release after a stop")
@@ -189,7 +195,7 @@ class Story:
         finally:
             scene.seconds = time.monotonic() - start
             for call in self.world.github.calls[calls:]:
-                if call.status < 300 and call.body and call.body.get("body"):
+                if call.status < 300 and isinstance(call.body, dict) and call.body.get("body"):
                     scene.posted.append((f"{call.actor}: {call.operation} {call.path}", call.body["body"]))
                     self.listener.posted(*scene.posted[-1])
             self.listener.ended(scene)

@@ -43,7 +43,8 @@ class Workflow:
         """Whether `event` starts this workflow; `branch` is the base of a pull request, or what was pushed to."""
         if event not in self.content["on"]:
             return False
-        return branch in ((self.content["on"][event] or {}).get("branches") or [branch])
+        settings = self.content["on"][event]
+        return not isinstance(settings, dict) or branch in settings.get("branches", [branch])
 
     def permissions(self, job: str) -> Mapping[str, str]:
         """What the token of a job may do. A job's own setting replaces the workflow's."""

@@ -33,10 +33,11 @@ def main() -> None:
     local = {"heads": f"refs/remotes/origin/{name}", "pull": f"refs/remotes/pull/{name}"}[kind]
     git("init", "--quiet", ".")
     git("remote", "add", "origin", f"{server}/{os.environ['GITHUB_REPOSITORY']}")
-    whole = os.environ["DEPTH"] == "0"
-    specs = ["+refs/heads/*:refs/remotes/origin/*"] if whole else []
-    depth = [] if whole else [f"--depth={os.environ['DEPTH']}"]
-    git("fetch", "--quiet", "--no-tags", *depth, "origin", *specs, f"+{sha or ref}:{local}")
+    depth = [f"--depth={os.environ['DEPTH']}"]
+    if os.environ["DEPTH"] == "0":  # all branches first; the one of the event may have moved on since
+        depth = []
+        git("fetch", "--quiet", "--no-tags", "origin", "+refs/heads/*:refs/remotes/origin/*")
+    git("fetch", "--quiet", "--no-tags", *depth, "origin", f"+{sha or ref}:{local}")
     branch = ["-B", name, local] if kind == "heads" else ["--detach", local]
     git("checkout", "--quiet", "--force", *branch)
     if os.environ["PERSIST"] == "true":
