@@ -76,6 +76,8 @@ FAULTS: dict[str, tuple[Fault, int]] = {
     "throttled by the account's limit": (error(400, "RequestLimitExceeded"), 1),
     "credentials expired": (error(400, "ExpiredTokenException"), 1),
     "access denied": (error(400, "AccessDeniedException"), 1),
+    "an unknown client error": (error(499, "Unknown"), 1),
+    "a status that is no success": (answer(199, {}), 1),
     "no such table": (error(400, "ResourceNotFoundException"), 1),
     "internal error": (error(500, "InternalServerError"), 2),
     "unavailable": (error(503, "ServiceUnavailable"), 2),

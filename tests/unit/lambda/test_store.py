@@ -156,12 +156,13 @@ def test_a_stale_message_can_be_revalidated(running: Service, clocks: Clocks) ->
 
 def test_a_message_older_than_a_day_is_not_served_any_more(running: Service, clocks: Clocks) -> None:
     running.send()
-    running.table.faults = [THROTTLED, THROTTLED]
+    running.table.faults = [THROTTLED] * 3
 
     clocks.pass_by(86_399)
     assert running.send()["statusCode"] == 200
-    clocks.pass_by(1)
-    assert running.send()["statusCode"] == 503
+    for _ in range(2):
+        clocks.pass_by(1)
+        assert running.send()["statusCode"] == 503
 
 
 def test_a_removed_message_is_not_served_from_memory(running: Service) -> None:
