@@ -47,7 +47,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr("ops.release.probe.httpx.Client", functools.partial(client, transport=transport))
 
     clock = Clock()
-    for module in ("canary", "probe", "release", "rollback", "traffic"):
+    for module in ("canary", "probe", "release", "rollback", "smoke", "traffic"):
         monkeypatch.setattr(f"ops.release.{module}.time", clock)
     # The contract is the real code's, which does not run here: a version that answers 200 keeps it.
     monkeypatch.setattr(contract, "check", _answers_200)

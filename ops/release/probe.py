@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from dataclasses import dataclass, field
@@ -19,14 +18,7 @@ from ops.urls import service_url
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
-ATTEMPTS = 8  # of a smoke test's request
-SLOW_IN_A_ROW = 3  # the first may be a cold start
-SERVER_ERROR = 500  # and above: the function's own fault
 URL_TIMEOUT = 35.0  # seconds; API Gateway itself gives up after 30
-
-
-class TooSlow(Exception):
-    """A smoke test would take minutes, to no end."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,6 @@ class Probe:
     function: Function
     url: str
     slowest: float
-    slow_in_a_row: int = 0
     http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=URL_TIMEOUT))
 
     @classmethod
@@ -63,23 +54,6 @@ class Probe:
         if answer.get("FunctionError") or not isinstance(body, dict):
             raise RuntimeError(f"the function reported {body}")
         response: dict[str, Any] = body
-        return response
-
-    def steady(self, version: str, event: dict[str, Any]) -> dict[str, Any]:
-        """Like `invoke`, but what fails must fail every time: to fail sometimes is a rate, which a canary measures."""
-        for _ in range(ATTEMPTS - 1):
-            with contextlib.suppress(RuntimeError, ValueError):
-                response = self._timed(version, event)
-                if response.get("statusCode", SERVER_ERROR) < SERVER_ERROR:
-                    return response
-        return self._timed(version, event)
-
-    def _timed(self, version: str, event: dict[str, Any]) -> dict[str, Any]:
-        start = time.monotonic()
-        response = self.invoke(version, event)
-        self.slow_in_a_row = self.slow_in_a_row + 1 if time.monotonic() - start > self.slowest else 0
-        if self.slow_in_a_row >= SLOW_IN_A_ROW:
-            raise TooSlow(f"{SLOW_IN_A_ROW} answers in a row took longer than {self.slowest:g} s")
         return response
 
     def version(self, number: str) -> Answer:

@@ -11,14 +11,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import contract
 from ops.environments import Environment
 from ops.package import build, code_sha256
-from ops.release import canary, history
+from ops.release import canary, history, smoke
 from ops.release.function import UNPUBLISHED, Alias, Version
 from ops.release.guard import guarded
-from ops.release.outcome import LostRace, Outcome, SmokeFailed
-from ops.release.probe import Probe, TooSlow
+from ops.release.outcome import LostRace, Outcome
+from ops.release.probe import Probe
 from ops.release.publish import prune, publish, settled, upload
 from ops.release.traffic import Traffic
 
@@ -70,7 +69,7 @@ class Release:
         with step("publishing a version"):
             new = publish(subject, latest, history.describe(self.commit, digest, self.who)).number
         with step(f"smoke test of version {new}"):
-            smoke(probe, new)
+            smoke.keeps_contract(probe, new)
         requests = self._shift(env, probe, traffic, new, step)
         message = f"Version {new} of {subject.name} is live, version {live.number} was; `make rollback` goes back."
         return Outcome(env.name, "released", message, 0, new, live.number, self.commit, digest, requests)
@@ -108,16 +107,6 @@ def _same(live: Version, latest: Version, digest: str, architecture: str) -> boo
     return (live.code_sha256, live.architecture) == (digest, architecture) and (
         live.configuration == latest.configuration
     )
-
-
-def smoke(probe: Probe, version: str) -> None:
-    """Run the whole contract against exactly this version. Raises SmokeFailed."""
-    try:
-        problems = contract.check(lambda event: probe.steady(version, event))
-    except (RuntimeError, ValueError, TooSlow) as error:
-        raise SmokeFailed(f"Version {version} fails every time: {error}") from error
-    if problems:
-        raise SmokeFailed(f"Version {version} breaks the contract {len(problems)} times, first: {problems[0]}")
 
 
 def _prune(traffic: Traffic, keep: int) -> None:

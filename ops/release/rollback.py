@@ -5,16 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from ops import contract
 from ops.environments import Environment
 from ops.errors import BadInput
-from ops.release import canary, history
+from ops.release import canary, history, smoke
 from ops.release.function import Alias, Function, Version
 from ops.release.guard import guarded, live_now
-from ops.release.outcome import CanaryFailed, GaveUp, Outcome, SmokeFailed
-from ops.release.probe import SERVER_ERROR, Probe
+from ops.release.outcome import CanaryFailed, GaveUp, Outcome
+from ops.release.probe import Probe
 from ops.release.release import Step
 
 
@@ -33,7 +30,7 @@ def rollback(env: Environment, version: str | None, slowest: float, step: Step) 
             message = f"Version {now.version} of {subject.name} is live already; nothing to do."
             return Outcome(env.name, "already live", message, 0, now.version)
         with step(f"asking version {target.version} whether it still answers"):
-            _alive(probe, target.version)
+            smoke.answers(probe, target.version)
         with step(f"all users back on version {target.version}"):
             traffic.move(target)
     try:  # outside the guard: an operator who goes back must not be brought back
@@ -65,13 +62,3 @@ def _find(subject: Function, number: str) -> Version:
     if number not in versions:
         raise BadInput(f"{subject.name} has no version {number}, it has {', '.join(versions) or 'none'}.")
     return versions[number]
-
-
-def _alive(probe: Probe, version: str) -> None:
-    """Ask a version once. Only its own failure counts: today's contract may be stricter than the code of then."""
-    try:
-        status = probe.invoke(version, contract.event("GET")).get("statusCode", SERVER_ERROR)
-    except (RuntimeError, ClientError, BotoCoreError, ValueError) as error:
-        raise SmokeFailed(f"Version {version} does not answer: {error}") from error
-    if status >= SERVER_ERROR:
-        raise SmokeFailed(f"Version {version} answers {status}")
