@@ -132,7 +132,7 @@ class Story:
             self._expect("memory_size" in str(self._open_issues()[0]["body"]), "the changed memory in the issue")
 
     def _stale_plan(self, overtaking: Pull, overtaken: Pull) -> Event:
-        with self._scene("Both are merged: the first is applied as reviewed, the other one's plan is not true any more"):
+        with self._scene("Both are merged: the first is applied as reviewed, the plan of the other is stale"):
             self._succeeds(self.world.deliver(self.world.merge(overtaking)))
             push = self.world.merge(overtaken)
             run = self.world.deliver(push)

@@ -31,21 +31,19 @@ JSON = dict[str, Any]
 BODY_LIMIT = 65536  # characters of a comment, an issue or a pull request: longer ones get a 422
 BOT = "github-actions[bot]"
 DESCRIPTION: JSON = json.loads(Path(__file__).with_name("github_api.json").read_text())
-# https://docs.github.com/rest/authentication/permissions-required-for-github-apps: any one of these is enough.
-_ON_BOTH = ("issues", "pull-requests")
-NEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "issues/create": ("write", ("issues",)),
-    "issues/create-comment": ("write", _ON_BOTH),
-    "issues/get": ("read", _ON_BOTH),
-    "issues/get-comment": ("read", _ON_BOTH),
-    "issues/list-comments": ("read", _ON_BOTH),
-    "issues/list-for-repo": ("read", ("issues",)),
-    "issues/update": ("write", _ON_BOTH),
-    "issues/update-comment": ("write", _ON_BOTH),
-    "pulls/get": ("read", ("pull-requests",)),
-    "pulls/list": ("read", ("pull-requests",)),
-    "repos/get": ("read", ("metadata",)),
-    "repos/list-pull-requests-associated-with-commit": ("read", ("pull-requests",)),
+# https://docs.github.com/rest/authentication/permissions-required-for-github-apps. Comments belong to what they are on.
+NEEDS: dict[str, tuple[str, str]] = {
+    "issues/create": ("issues", "write"),
+    "issues/create-comment": ("either", "write"),
+    "issues/get": ("either", "read"),
+    "issues/get-comment": ("either", "read"),
+    "issues/list-comments": ("either", "read"),
+    "issues/list-for-repo": ("issues", "read"),
+    "issues/update": ("either", "write"),
+    "issues/update-comment": ("either", "write"),
+    "pulls/get": ("pull-requests", "read"),
+    "pulls/list": ("pull-requests", "read"),
+    "repos/list-pull-requests-associated-with-commit": ("pull-requests", "read"),
 }
 
 
@@ -192,7 +190,7 @@ class GitHub:
         """Clone and fetch over HTTP, as `git http-backend` does it."""
         credentials = base64.b64decode(request.headers.get("authorization", "").rpartition(" ")[2]).decode()
         try:
-            self._authorise(credentials.partition(":")[2], "read", ("contents",))
+            self._authorise(credentials.partition(":")[2], "contents", "read")
         except Refusal as refusal:
             return Response(refusal.status, str(refusal).encode(), {"www-authenticate": 'Basic realm="GitHub"'})
         path = re.sub(rf"^/{re.escape(self.full_name)}(\.git)?/", f"/{self.full_name}.git/", request.path)
@@ -226,9 +224,8 @@ class GitHub:
                 if self.faults:
                     answer = self.faults.pop(0)
                 else:
-                    login = self._authorise(
-                        request.headers.get("authorization", "").rpartition(" ")[2], *NEEDS[operation]
-                    )
+                    bearer = request.headers.get("authorization", "").rpartition(" ")[2]
+                    login = self._authorise(bearer, *self._needs(operation, found))
                     if (found["owner"], found["repo"]) != (self.owner, self.name):
                         raise Refusal(404, "Not Found")
                     self._check(request, path)
@@ -253,16 +250,22 @@ class GitHub:
                 return operation, found.groupdict()
         return "", {}
 
-    def _authorise(self, token: str, level: str, any_of: tuple[str, ...]) -> str:
+    def _needs(self, operation: str, path: Mapping[str, str]) -> tuple[str, str]:
+        """Permission and level for an operation on what the path names."""
+        permission, level = NEEDS[operation]
+        comment = self.comments.get(int(found)) if (found := path.get("comment_id", "")).isdigit() else None
+        number = str(comment["issue_url"]).rpartition("/")[2] if comment else path.get("issue_number", "")
+        on_a_pull = number.isdigit() and int(number) in self.pulls
+        return ("pull-requests" if on_a_pull else "issues") if permission == "either" else permission, level
+
+    def _authorise(self, token: str, permission: str, level: str) -> str:
         who = self._tokens.get(token)
         if not who:
             raise Refusal(401, "Bad credentials")
-        granted = {"metadata": "read", **who.permissions()}
-        for permission in any_of:
-            if granted.get(permission) == "write" or granted.get(permission) == level:
-                who.used(permission, level)
-                return who.login
-        raise Refusal(403, f"Resource not accessible by integration (needs {' or '.join(any_of)}: {level})")
+        if who.permissions().get(permission) not in ("write", level):
+            raise Refusal(403, f"Resource not accessible by integration (needs {permission}: {level})")
+        who.used(permission, level)
+        return who.login
 
     def _check(self, request: Request, path: str) -> None:
         asked = MockRequest(

@@ -38,7 +38,6 @@ OPERATIONS = frozenset(
         "issues/update-comment",
         "pulls/get",
         "pulls/list",
-        "repos/get",
         "repos/list-pull-requests-associated-with-commit",
     }
 )

@@ -63,6 +63,7 @@ class World:
     runs: list[Run] = field(default_factory=list)
     used: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)  # permissions by workflow and job
     tokens: list[str] = field(default_factory=list)
+    variables: dict[str, str] = field(default_factory=dict)  # for every step, beside what GitHub sets
     on_run: Callable[[Run], None] = lambda _run: None
     _running: dict[str, _Running] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -248,6 +249,7 @@ class World:
             "GITHUB_SERVER_URL": url,
             "SHA_REF": event.sha,  # act's name for what becomes GITHUB_SHA
             "WELCOME_CACHE_DIR": str(cache_dir()),
+            **self.variables,
         }
         if event.name == "pull_request":
             settings |= {

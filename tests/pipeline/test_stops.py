@@ -1,0 +1,244 @@
+"""Given the real workflow files, when something is not as it was reviewed, then nothing is applied, and it is said.
+
+The decisions themselves have their tests in tests/emulator; here the jobs make them, with their roles and their tokens.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops import records, terragrunt, toolchain
+from ops.environments import Environment
+from ops.rehearse.scenario import replace
+from tests.pipeline.harness.act import Run
+from tests.pipeline.harness.github import Pull
+from tests.pipeline.harness.world import Event, World, world
+
+CREATE = ["run", "--all", "--filter", "welcome", "--", "apply"]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world with the service in dev; prod is bootstrapped only."""
+    with world(tmp_path_factory.mktemp("town")) as created:
+        created.bootstrap()
+        terragrunt.run(created.environments["dev"], CREATE)
+        created.variables["WELCOME_LOCK_WAIT"] = "0"
+        yield created
+        assert created.github.invalid == [], "the API got requests that GitHub's description does not allow"
+
+
+@pytest.fixture
+def dev(town: World) -> Environment:
+    return town.environments["dev"]
+
+
+def memory(env: Environment) -> int:
+    """Memory of the function, in MB."""
+    found = env.client("lambda").get_function_configuration(FunctionName=env.resource_name)
+    return int(found["MemorySize"])
+
+
+def setting(old: str, new: str, name: str = "dev") -> Callable[[Path], object]:
+    """An edit of an env.hcl."""
+    return lambda tree: replace(tree / "live" / name / "env.hcl", old, new)
+
+
+def planned(town: World, branch: str, edit: Callable[[Path], object]) -> tuple[Pull, Run]:
+    """A pull request into dev, and the run of its plan."""
+    pull = town.open_pull(branch, f"Change {branch}", edit)
+    return pull, town.plan(pull)
+
+
+def plan_comment(town: World, pull: Pull) -> str:
+    [comment] = town.github.comments_of(pull.number)
+    return str(comment["body"])
+
+
+# Plan records that somebody touched ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A push whose pull request was planned, not delivered yet, and the objects of its plan record."""
+
+    push: Event
+    pull: Pull
+    manifest: str
+    plan: str
+
+
+@pytest.fixture(scope="module")
+def reviewed(town: World) -> Reviewed:
+    pull, run = planned(town, "retention", setting("log_retention_days = 7", "log_retention_days = 14"))
+    assert run.succeeded, run.text[-3000:]
+    env = town.environments["dev"]
+    prefix = f"plans/dev/{town.github.sha(f'refs/pull/{pull.number}/head')}/"
+    keys = [each["Key"] for each in env.client("s3").list_objects_v2(Bucket=env.state_bucket, Prefix=prefix)["Contents"]]
+    [plan] = [key for key in keys if key.endswith(".tfplan")]
+    return Reviewed(town.merge(pull), pull, f"{prefix}manifest.json", plan)
+
+
+@pytest.fixture
+def tampered(town: World, dev: Environment, reviewed: Reviewed) -> Iterator[Callable[[str, bytes], Run]]:
+    """Change an object of the record, deliver; afterwards the record is as it was."""
+    before = {key: records.get(dev, key) for key in (reviewed.manifest, reviewed.plan)}
+
+    def deliver(key: str, content: bytes) -> Run:
+        records.put(dev, key, content)
+        return town.deliver(reviewed.push)
+
+    yield deliver
+    for key, content in before.items():
+        assert content is not None
+        records.put(dev, key, content)
+
+
+def assert_nothing_was_applied(run: Run, town: World) -> None:
+    groups = town.environments["dev"].client("logs").describe_log_groups()["logGroups"]
+    assert {each["retentionInDays"] for each in groups} == {7}
+    assert run.jobs["apply"] == "failure"
+    assert "release" not in run.jobs
+    [issue] = [each for each in town.github.issues.values() if each["title"].startswith("Delivery to dev")]
+    assert issue["state"] == "open"
+
+
+def test_a_tampered_plan_file_is_not_applied(
+    town: World, dev: Environment, reviewed: Reviewed, tampered: Callable[[str, bytes], Run]
+) -> None:
+    plan = records.get(dev, reviewed.plan) or b""
+    run = tampered(reviewed.plan, plan[:-1] + bytes([plan[-1] ^ 1]))
+    assert_nothing_was_applied(run, town)
+    assert "as reviewed: nothing was applied" in run.text
+
+
+def test_a_tampered_manifest_is_not_believed(
+    town: World, dev: Environment, reviewed: Reviewed, tampered: Callable[[str, bytes], Run]
+) -> None:
+    manifest = (records.get(dev, reviewed.manifest) or b"").replace(b'"planned"', b'"deferred"')
+    run = tampered(reviewed.manifest, manifest)
+    assert_nothing_was_applied(run, town)
+    assert "is not the one that was reviewed" in run.text
+
+
+def test_the_record_of_another_pull_request_is_not_used(
+    town: World, dev: Environment, reviewed: Reviewed, tampered: Callable[[str, bytes], Run]
+) -> None:
+    manifest = (records.get(dev, reviewed.manifest) or b"").replace(reviewed.manifest.split("/")[2].encode(), b"0" * 40)
+    run = tampered(reviewed.manifest, manifest)
+    assert_nothing_was_applied(run, town)
+
+
+# Runners that die, and what they hold --------------------------------------------------------------------------------
+
+
+def test_a_runner_that_is_killed_leaves_a_lock_that_is_named_and_running_again_finishes(
+    town: World, dev: Environment
+) -> None:
+    """Given a runner that dies while it applies, then the next run says whose lock is left and how it is released."""
+    pull, _ = planned(town, "memory", setting("memory_mb = 256", "memory_mb = 384"))
+    push = town.merge(pull)
+    killed = town.deliver(push, until=lambda line: "apply welcome" in line and _locked(dev))
+    assert killed.killed
+    holder = records.lock_holder(dev, "welcome")
+    assert holder, "the runner was killed too late to leave its lock"
+
+    stopped = town.deliver(push)
+    assert stopped.jobs["apply"] == "failure"
+    command = re.search(r"terragrunt run (--working-dir live/dev/welcome -- force-unlock -force ([\w-]+))", stopped.text)
+    assert command, stopped.text[-3000:]
+    assert command[2] == holder["ID"]
+    _by_hand(town, shlex.split(command[1]))
+
+    assert town.deliver(push).jobs["apply"] == "success"
+    assert memory(dev) == 384
+    ledger = records.read_ledger(dev)
+    assert ledger
+    assert ledger.unfinished == set()
+
+
+def _locked(env: Environment) -> bool:
+    """Wait until the apply holds its lock."""
+    deadline = time.monotonic() + 60
+    while not records.lock_holder(env, "welcome"):
+        assert time.monotonic() < deadline, "the apply took no lock"
+        time.sleep(0.01)
+    return True
+
+
+def _by_hand(town: World, arguments: list[str]) -> None:
+    """Run the command that was printed, as a person in the checkout would."""
+    program = [str(toolchain.ensure("terragrunt")), "run", *arguments]
+    variables = terragrunt.process_environment()
+    subprocess.run(program, cwd=town.desk, env=variables, check=True, capture_output=True)
+
+
+# Pushes that nobody reviewed -----------------------------------------------------------------------------------------
+
+
+def test_a_direct_push_to_prod_is_refused(town: World) -> None:
+    push = town.push("main", "Quickly", setting("memory_mb = 512", "memory_mb = 1024", "prod"))
+    run = town.deliver(push)
+    assert run.jobs["apply"] == "failure"
+    assert "takes reviewed changes only" in run.text
+    assert records.applied(town.environments["prod"], "welcome") is None
+
+
+# Changes with little or nothing to do --------------------------------------------------------------------------------
+
+
+def test_checks_run_every_tier_without_credentials(town: World) -> None:
+    """Given a Makefile that only says what it is asked for, then checks.yml asks for lint and for each tier."""
+
+    def only_say(tree: Path) -> None:
+        (tree / "Makefile").write_text("%:\n\t@echo asked for $@, credentials $${AWS_ACCESS_KEY_ID:-none}\n")
+
+    pull = town.open_pull("makefile", "Say what is asked for", only_say)
+    issued = len(town.issuer.issued)
+    run = town.run("checks", town.pull_event(pull))
+    assert run.succeeded, run.text[-3000:]
+    asked = set(re.findall(r"asked for (\S+), credentials none", run.text))
+    assert asked == {"lint", *(f"test-{tier}" for tier in ("unit", "module", "policy", "emulator", "pipeline"))}
+    assert len(town.issuer.issued) == issued
+
+
+def test_a_change_of_documents_plans_nothing_and_delivers_nothing(town: World) -> None:
+    pull, run = planned(town, "words", lambda tree: (tree / "docs" / "note.md").write_text("More words.\n"))
+    assert run.succeeded, run.text[-3000:]
+    assert "No changes" in plan_comment(town, pull)
+
+
+@pytest.mark.long
+def test_an_unrelated_merge_leaves_a_reviewed_plan_good(town: World, dev: Environment) -> None:
+    """Given a plan, and a merge of other files after it, then the saved plan itself is applied."""
+    pull, _ = planned(town, "burst", setting("memory_mb = 384", "memory_mb = 448"))
+    other, _ = planned(town, "unrelated", lambda tree: (tree / "docs" / "other.md").write_text("Unrelated.\n"))
+    first = town.deliver(town.merge(other))
+    assert first.jobs["apply"] == "success"
+    run = town.deliver(town.merge(pull))
+    assert run.jobs["apply"] == "success", run.text[-3000:]
+    assert "something moved since the review" not in run.text
+    assert memory(dev) == 448
+
+
+@pytest.mark.long
+def test_two_deliveries_in_the_queue_are_both_applied(town: World, dev: Environment) -> None:
+    first, _ = planned(town, "first", setting("memory_mb", "memory_mb "))
+    one = town.merge(first)
+    second, _ = planned(town, "second", setting("table              =", "table =") if False else _description("Two"))
+    two = town.merge(second)
+    assert town.deliver(one).jobs["apply"] == "success"
+    assert town.deliver(two).jobs["apply"] == "success"
+
+
+def _description(text: str) -> Callable[[Path], object]:
+    return lambda tree: (tree / "modules" / "welcome" / "note.md").write_text(text)
