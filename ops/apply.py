@@ -29,7 +29,7 @@ from ops.report.model import Report, load
 from ops.units import Unit
 
 APPLIED, FAILED, UNTOUCHED = "applied", "failed", "not applied"
-LOCK_WAIT_SECONDS = 120
+LOCK_WAIT_SECONDS = int(os.environ.get("WELCOME_LOCK_WAIT", "120"))
 
 
 class Stopped(OpsError):

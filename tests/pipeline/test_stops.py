@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ops import records, terragrunt, toolchain
 from ops.environments import Environment
+from ops.package import build, code_sha256
 from ops.rehearse.scenario import replace
+from ops.testing import TIERS
 from tests.pipeline.harness.act import Run
 from tests.pipeline.harness.github import Pull
 from tests.pipeline.harness.world import Event, World, world
@@ -83,7 +85,9 @@ def reviewed(town: World) -> Reviewed:
     assert run.succeeded, run.text[-3000:]
     env = town.environments["dev"]
     prefix = f"plans/dev/{town.github.sha(f'refs/pull/{pull.number}/head')}/"
-    keys = [each["Key"] for each in env.client("s3").list_objects_v2(Bucket=env.state_bucket, Prefix=prefix)["Contents"]]
+    keys = [
+        each["Key"] for each in env.client("s3").list_objects_v2(Bucket=env.state_bucket, Prefix=prefix)["Contents"]
+    ]
     [plan] = [key for key in keys if key.endswith(".tfplan")]
     return Reviewed(town.merge(pull), pull, f"{prefix}manifest.json", plan)
 
@@ -154,7 +158,9 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_is_named_and_running_again_f
 
     stopped = town.deliver(push)
     assert stopped.jobs["apply"] == "failure"
-    command = re.search(r"terragrunt run (--working-dir live/dev/welcome -- force-unlock -force ([\w-]+))", stopped.text)
+    command = re.search(
+        r"terragrunt run (--working-dir live/dev/welcome -- force-unlock -force ([\w-]+))", stopped.text
+    )
     assert command, stopped.text[-3000:]
     assert command[2] == holder["ID"]
     _by_hand(town, shlex.split(command[1]))
@@ -193,10 +199,43 @@ def test_a_direct_push_to_prod_is_refused(town: World) -> None:
     assert records.applied(town.environments["prod"], "welcome") is None
 
 
+# Pull requests side by side -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_two_pull_requests_planned_on_the_same_base_are_both_delivered(town: World, dev: Environment) -> None:
+    """Given two plans and two merges, then the second is planned again and comes to what was reviewed."""
+    first, _ = planned(town, "first", setting("memory_mb = ", 'architecture = "x86_64", memory_mb = 1'))
+    second, _ = planned(town, "second", setting("deletion_protection = false", "deletion_protection = true"))
+    one, two = town.merge(first), town.merge(second)
+    assert town.deliver(one).jobs["apply"] == "success"
+    run = town.deliver(two)
+    assert run.jobs["apply"] == "success", run.text[-3000:]
+    assert "something moved since the review" in run.text
+    table = dev.client("dynamodb").describe_table(TableName=dev.resource_name)["Table"]
+    assert table["DeletionProtectionEnabled"]
+
+
+@pytest.mark.long
+def test_an_unrelated_merge_leaves_a_reviewed_plan_good(town: World, dev: Environment) -> None:
+    """Given a plan, and a merge of other files after it, then the saved plan itself is applied."""
+    pull, _ = planned(town, "memory-again", setting("memory_mb = ", "memory_mb = 1"))
+    other, _ = planned(town, "unrelated", note("Unrelated."))
+    assert town.deliver(town.merge(other)).jobs["apply"] == "success"
+    run = town.deliver(town.merge(pull, "merge"))
+    assert run.jobs["apply"] == "success", run.text[-3000:]
+    assert "something moved since the review" not in run.text
+
+
 # Changes with little or nothing to do --------------------------------------------------------------------------------
 
 
-def test_checks_run_every_tier_without_credentials(town: World) -> None:
+def note(text: str) -> Callable[[Path], object]:
+    """An edit of a document."""
+    return lambda tree: (tree / "docs" / "note.md").write_text(f"{text}\n")
+
+
+def test_checks_run_lint_and_every_tier_without_credentials(town: World) -> None:
     """Given a Makefile that only says what it is asked for, then checks.yml asks for lint and for each tier."""
 
     def only_say(tree: Path) -> None:
@@ -207,38 +246,62 @@ def test_checks_run_every_tier_without_credentials(town: World) -> None:
     run = town.run("checks", town.pull_event(pull))
     assert run.succeeded, run.text[-3000:]
     asked = set(re.findall(r"asked for (\S+), credentials none", run.text))
-    assert asked == {"lint", *(f"test-{tier}" for tier in ("unit", "module", "policy", "emulator", "pipeline"))}
+    assert asked == {"lint", *(f"test-{tier}" for tier in TIERS)}
     assert len(town.issuer.issued) == issued
 
 
-def test_a_change_of_documents_plans_nothing_and_delivers_nothing(town: World) -> None:
-    pull, run = planned(town, "words", lambda tree: (tree / "docs" / "note.md").write_text("More words.\n"))
+def test_a_change_of_documents_plans_nothing(town: World) -> None:
+    pull, run = planned(town, "words", note("More words."))
     assert run.succeeded, run.text[-3000:]
-    assert "No changes" in plan_comment(town, pull)
+    assert "o changes" in plan_comment(town, pull)
 
 
 @pytest.mark.long
-def test_an_unrelated_merge_leaves_a_reviewed_plan_good(town: World, dev: Environment) -> None:
-    """Given a plan, and a merge of other files after it, then the saved plan itself is applied."""
-    pull, _ = planned(town, "burst", setting("memory_mb = 384", "memory_mb = 448"))
-    other, _ = planned(town, "unrelated", lambda tree: (tree / "docs" / "other.md").write_text("Unrelated.\n"))
-    first = town.deliver(town.merge(other))
-    assert first.jobs["apply"] == "success"
+def test_a_change_of_the_functions_code_alone_plans_nothing_and_is_released(town: World, dev: Environment) -> None:
+    def comment(tree: Path) -> None:
+        with (tree / "lambda" / "welcome" / "answers.py").open("a") as code:
+            code.write("# Another version of the code.\n")
+
+    pull, _ = planned(town, "code", comment)
+    assert "o changes" in plan_comment(town, pull)
     run = town.deliver(town.merge(pull))
-    assert run.jobs["apply"] == "success", run.text[-3000:]
-    assert "something moved since the review" not in run.text
-    assert memory(dev) == 448
+    assert run.succeeded, run.text[-3000:]
+    client = dev.client("lambda")
+    live = client.get_alias(FunctionName=dev.resource_name, Name="live")["FunctionVersion"]
+    found = client.get_function_configuration(FunctionName=dev.resource_name, Qualifier=live)
+    assert found["CodeSha256"] == code_sha256(build(town.desk / "lambda" / "welcome"))
+
+
+# Changes of the tree -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.long
-def test_two_deliveries_in_the_queue_are_both_applied(town: World, dev: Environment) -> None:
-    first, _ = planned(town, "first", setting("memory_mb", "memory_mb "))
-    one = town.merge(first)
-    second, _ = planned(town, "second", setting("table              =", "table =") if False else _description("Two"))
-    two = town.merge(second)
-    assert town.deliver(one).jobs["apply"] == "success"
-    assert town.deliver(two).jobs["apply"] == "success"
+def test_a_removed_unit_is_planned_as_its_destruction(town: World) -> None:
+    pull, run = planned(town, "removed", lambda tree: shutil.rmtree(tree / "live" / "dev" / "welcome"))
+    assert run.succeeded, run.text[-3000:]
+    assert "aws_dynamodb_table.messages" in plan_comment(town, pull)
+    assert "to destroy" in plan_comment(town, pull)
 
 
-def _description(text: str) -> Callable[[Path], object]:
-    return lambda tree: (tree / "modules" / "welcome" / "note.md").write_text(text)
+@pytest.mark.long
+def test_a_renamed_unit_is_refused_with_the_commands_that_move_it(town: World) -> None:
+    def rename(tree: Path) -> None:
+        (tree / "live" / "dev" / "welcome").rename(tree / "live" / "dev" / "greeting")
+
+    pull, run = planned(town, "renamed", rename)
+    assert run.jobs["plan"] == "failure"
+    assert "terragrunt state push" in plan_comment(town, pull)
+    assert "to destroy" not in plan_comment(town, pull)
+
+
+@pytest.mark.long
+def test_a_new_environment_in_a_pull_request_does_not_disturb_the_others(town: World) -> None:
+    def staging(tree: Path) -> None:
+        shutil.copytree(tree / "live" / "dev", tree / "live" / "staging")
+        file = tree / "live" / "staging" / "env.hcl"
+        for old, new in (('"dev"', '"staging"'), ('"dev" ', '"staging" '), ("111111111111", "333333333333")):
+            replace(file, old, new)
+
+    pull, run = planned(town, "staging", staging)
+    assert run.succeeded, run.text[-3000:]
+    assert "o changes" in plan_comment(town, pull)

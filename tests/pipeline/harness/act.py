@@ -41,7 +41,9 @@ class Run:
     workflow: str
     event: str
     title: str
-    jobs: dict[str, str] = field(default_factory=dict)  # result by job: success, failure, or "" if it did not end
+    # Result by job: success, failure, or "" if it did not end. Jobs of a matrix are told apart as on GitHub: test (unit).
+    jobs: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)  # what the workflow file calls a job
     steps: list[Step] = field(default_factory=list)
     outputs: dict[tuple[str, str], str] = field(default_factory=dict)  # by job and step.output
     matrix: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -83,16 +85,17 @@ class Run:
             return
         message = str(entry.get("msg", "")).rstrip()
         self.log.append(message)
-        job = entry.get("jobID")
-        if not job:
+        identifier, matrix = entry.get("jobID"), entry.get("matrix") or {}
+        if not identifier:
             return
+        job = f"{identifier} ({', '.join(map(str, matrix.values()))})" if matrix else identifier
         self.jobs.setdefault(job, "")
-        self.matrix[job] = entry.get("matrix") or {}
+        self.ids[job], self.matrix[job] = identifier, matrix
         if "jobResult" in entry:
             self.jobs[job] = entry["jobResult"]
         match entry.get("command"):
             case "set-output":
-                self.outputs[job, f"{entry['stepID'][0]}.{entry['name']}"] = entry["arg"]
+                self.outputs[identifier, f"{entry['stepID'][0]}.{entry['name']}"] = entry["arg"]
             case "summary":
                 self.summaries.append((job, entry["content"]))
             case "notice" | "warning" | "error" as level:

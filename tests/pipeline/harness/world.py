@@ -272,23 +272,24 @@ class World:
 
     def _permissions(self, running: _Running) -> Mapping[str, str]:
         """Of all jobs that run now: what they have in common, and only reading for a fork."""
-        each = [running.workflow.permissions(job) for job in running.run.running]
+        each = [running.workflow.permissions(running.run.ids[job]) for job in running.run.running]
         common = set.intersection(*(set(one.items()) for one in each)) if each else set()
         return {name: "read" if running.event.fork else level for name, level in common}
 
     def _note(self, running: _Running, permission: str, level: str) -> None:
         for job in running.run.running:
-            self.used.setdefault((running.workflow.name, job), set()).add((permission, level))
+            self.used.setdefault((running.workflow.name, running.run.ids[job]), set()).add((permission, level))
 
     def _claims(self, request_token: str) -> JSON:
         """Claims of the job that asks, as GitHub makes them."""
         running = self._running.get(request_token)
         if not running:
             raise Refused("this request token is of no running workflow")
-        job, event, workflow = self._job(running), running.event, running.workflow
+        instance, event, workflow = self._job(running), running.event, running.workflow
+        job = running.run.ids[instance]
         if workflow.permissions(job).get("id-token") != "write":
             raise Refused(f"{job} of {workflow.file} has no `id-token: write`")
-        name = workflow.environment(job, running.run.outputs, running.run.matrix.get(job, {}))
+        name = workflow.environment(job, running.run.outputs, running.run.matrix[instance])
         owner, repository = (
             f"{self.github.owner}@{self.github.owner_id}",
             f"{self.github.name}@{self.github.repository_id}",
