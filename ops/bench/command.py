@@ -18,6 +18,7 @@ PARTS = {
     "provider": "ops.bench.infrastructure:provider_rows",
     "environments": "ops.bench.infrastructure:growth_rows",
     "report": "ops.bench.report:rows",
+    "affected": "ops.bench.pipeline:affected_rows",
     "pipeline": "ops.bench.pipeline:rows",
 }
 
