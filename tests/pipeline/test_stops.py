@@ -55,6 +55,16 @@ def setting(old: str, new: str, name: str = "dev") -> Callable[[Path], object]:
     return lambda tree: replace(tree / "live" / name / "env.hcl", old, new)
 
 
+def memory_of(size: int) -> Callable[[Path], object]:
+    """An edit of the memory of the function in dev, whatever it is."""
+
+    def edit(tree: Path) -> None:
+        file = tree / "live" / "dev" / "env.hcl"
+        file.write_text(re.sub(r"memory_mb = \d+", f"memory_mb = {size}", file.read_text()))
+
+    return edit
+
+
 def planned(town: World, branch: str, edit: Callable[[Path], object]) -> tuple[Pull, Run]:
     """A pull request into dev, and the run of its plan."""
     pull = town.open_pull(branch, f"Change {branch}", edit)
@@ -149,7 +159,7 @@ def test_a_runner_that_is_killed_leaves_a_lock_that_is_named_and_running_again_f
     town: World, dev: Environment
 ) -> None:
     """Given a runner that dies while it applies, then the next run says whose lock is left and how it is released."""
-    pull, _ = planned(town, "memory", setting("memory_mb = 256", "memory_mb = 384"))
+    pull, _ = planned(town, "memory", memory_of(384))
     push = town.merge(pull)
     killed = town.deliver(push, until=lambda line: "apply welcome" in line and _locked(dev))
     assert killed.killed
@@ -205,7 +215,7 @@ def test_a_direct_push_to_prod_is_refused(town: World) -> None:
 @pytest.mark.long
 def test_two_pull_requests_planned_on_the_same_base_are_both_delivered(town: World, dev: Environment) -> None:
     """Given two plans and two merges, then the second is planned again and comes to what was reviewed."""
-    first, _ = planned(town, "first", setting("memory_mb = ", 'architecture = "x86_64", memory_mb = 1'))
+    first, _ = planned(town, "first", memory_of(320))
     second, _ = planned(town, "second", setting("deletion_protection = false", "deletion_protection = true"))
     one, two = town.merge(first), town.merge(second)
     assert town.deliver(one).jobs["apply"] == "success"
@@ -219,7 +229,7 @@ def test_two_pull_requests_planned_on_the_same_base_are_both_delivered(town: Wor
 @pytest.mark.long
 def test_an_unrelated_merge_leaves_a_reviewed_plan_good(town: World, dev: Environment) -> None:
     """Given a plan, and a merge of other files after it, then the saved plan itself is applied."""
-    pull, _ = planned(town, "memory-again", setting("memory_mb = ", "memory_mb = 1"))
+    pull, _ = planned(town, "memory-again", memory_of(448))
     other, _ = planned(town, "unrelated", note("Unrelated."))
     assert town.deliver(town.merge(other)).jobs["apply"] == "success"
     run = town.deliver(town.merge(pull, "merge"))

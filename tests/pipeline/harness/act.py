@@ -41,7 +41,7 @@ class Run:
     workflow: str
     event: str
     title: str
-    # Result by job: success, failure, or "" if it did not end. Jobs of a matrix are told apart as on GitHub: test (unit).
+    # Result by job: success, failure, or "" if it did not end. Jobs of a matrix are named as on GitHub: test (unit).
     jobs: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)  # what the workflow file calls a job
     steps: list[Step] = field(default_factory=list)
