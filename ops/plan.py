@@ -100,8 +100,17 @@ def _changes_outputs(unit: Planned, directory: Path) -> bool:
 
 
 def _has_state(env: Environment, name: str) -> bool:
-    found = records.applied(env, name)
+    found = records.applied(env, name) if _known(env, name) else None
     return bool(found and found.resources)
+
+
+def _known(env: Environment, name: str) -> bool:
+    """Whether the role that this runs with was made for the unit, too."""
+    try:
+        records.applied(env, name)
+    except records.NotAllowed:
+        return False
+    return True
 
 
 def plan_removed(env: Environment, removed: Mapping[str, Unit], tree: Path, directory: Path) -> tuple[Planned, ...]:
@@ -195,15 +204,26 @@ def plan_change(env: Environment, base: str, commit: str, directory: Path, *, wa
         renamed = {old: new for old, new in hit.renamed.items() if _has_state(env, old) and not _has_state(env, new)}
         chosen = {name: unit for name, unit in now.items() if name in hit.units or name in set(waiting)}
         mine = {name: unit for name, unit in chosen.items() if not unit.by_hand and name not in renamed.values()}
+        unknown = [name for name in mine if not _known(env, name)]
+        mine = {name: unit for name, unit in mine.items() if name not in unknown}
         with step(f"{env.name}: plan {', '.join(mine) or 'nothing'} ({len(now) - len(chosen)} units are not affected)"):
             planned = plan_units(env, mine, now, directory)
             gone = {name: unit for name, unit in hit.removed.items() if not unit.by_hand}
             planned += plan_removed(env, gone, tree, directory)
     planned += tuple(_renamed(env, old, new, base) for old, new in renamed.items())
+    planned += tuple(_unknown(env, name) for name in unknown)
     by_hand = [name for name, unit in {**chosen, **hit.removed}.items() if unit.by_hand]
     note = f"is applied by a person: make bootstrap ENV={env.name}"
     planned += tuple(Planned(name, "deferred", note) for name in by_hand)
     return Result(env.name, commit, base, planned)
+
+
+def _unknown(env: Environment, name: str) -> Planned:
+    return Planned(
+        name, "refused",
+        f"The roles of {env.name} were not made for this unit. Add {name} to `units` of `state` in "
+        f"live/{env.name}/delivery/terragrunt.hcl, have a person run make bootstrap ENV={env.name}, and plan again.",
+    )  # fmt: skip
 
 
 def _renamed(env: Environment, old: str, new: str, base: str) -> Planned:

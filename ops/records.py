@@ -37,8 +37,12 @@ PLAN = "tfplan.tfplan"  # what Terragrunt calls a saved plan, in a directory nam
 FINISHED = "finished"
 
 
+class NotAllowed(OpsError):
+    """The role may not read this. For a state: the roles were not made for its unit."""
+
+
 def get(env: Environment, key: str) -> bytes | None:
-    """An object of the state bucket, None if there is none. Raises OpsError if there is no bucket, or no access."""
+    """An object of the state bucket, None if there is none. Raises NotAllowed without access, OpsError without bucket."""
     try:
         body: bytes = env.client("s3").get_object(Bucket=env.state_bucket, Key=key)["Body"].read()
     except ClientError as error:
@@ -49,7 +53,8 @@ def get(env: Environment, key: str) -> bytes | None:
             raise OpsError(
                 f"{env.name} has no state bucket {env.state_bucket} yet: run `make bootstrap ENV={env.name}` first."
             ) from None
-        raise OpsError(f"s3://{env.state_bucket}/{key} cannot be read: {error}") from error
+        text = f"s3://{env.state_bucket}/{key} cannot be read: {error}"
+        raise (NotAllowed(text) if code == "AccessDenied" else OpsError(text)) from error
     return body
 
 

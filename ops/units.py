@@ -41,7 +41,8 @@ class Unit:
     name: str  # its directory, relative to that of the environment
     dependencies: tuple[str, ...]  # names of the units whose outputs it reads, or that come before it
     inputs: str  # digest of the content of every file that it is made from
-    source: str = ""  # the module, as its terragrunt.hcl writes it
+    source: str = ""  # the module, as its terragrunt.hcl writes it; empty if the root derives it from the name
+    module: str = ""  # digest of the module's code, wherever it is
     mocks: Mapping[str, frozenset[str]] = field(default_factory=dict)  # dependency -> outputs it has mocks for
 
     @property
@@ -92,7 +93,8 @@ def discover(env: Environment, tree: Path | None = None) -> dict[str, Unit]:
             raise BadInput(f"{directory / entry['path']} is a {entry['type']}: only units are supported here.")
         files = _files(tree, directory, entry, every)
         name, dependencies = entry["path"], tuple(entry.get("dependencies", ()))
-        found[name] = Unit(name, dependencies, _digest(tree, files), *_written(directory / name, dependencies))
+        source, mocks = _written(directory / name, dependencies)
+        found[name] = Unit(name, dependencies, _digest(tree, files), source, _code(tree, files), mocks)
     order = graphlib.TopologicalSorter({name: unit.dependencies for name, unit in found.items()}).static_order()
     return {name: found[name] for name in order if name in found}
 
@@ -126,6 +128,12 @@ def _digest(tree: Path, files: Iterable[str]) -> str:
         content = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else "absent"
         digest.update(f"{path}\0{content}\0".encode())
     return digest.hexdigest()
+
+
+def _code(tree: Path, files: Iterable[str]) -> str:
+    """A digest of Terraform code that stays the same when its directory is renamed."""
+    every = sorted((tree / path).read_bytes() for path in files if path.endswith((".tf", ".tofu")))
+    return hashlib.sha256(b"\0".join(every)).hexdigest() if every else ""
 
 
 def _written(directory: Path, dependencies: Iterable[str]) -> tuple[str, dict[str, frozenset[str]]]:
@@ -165,6 +173,10 @@ class Affected:
     untouched: int
 
 
+def _same_module(one: Unit, other: Unit) -> bool:
+    return bool(one.source and one.source == other.source) or bool(one.module and one.module == other.module)
+
+
 def affected(now: Mapping[str, Unit], before: Mapping[str, Unit]) -> Affected:
     """Compare two trees.
 
@@ -176,7 +188,7 @@ def affected(now: Mapping[str, Unit], before: Mapping[str, Unit]) -> Affected:
     new = [name for name in changed if name not in before]
     renamed = {}
     for old, unit in gone.items():
-        match = next((name for name in new if unit.source and now[name].source == unit.source), None)
+        match = next((name for name in new if _same_module(unit, now[name])), None)
         if match:
             renamed[old] = match
             new.remove(match)

@@ -296,12 +296,25 @@ def test_a_removed_unit_is_planned_as_its_destruction(town: World) -> None:
 @pytest.mark.long
 def test_a_renamed_unit_is_refused_with_the_commands_that_move_it(town: World) -> None:
     def rename(tree: Path) -> None:
-        (tree / "live" / "dev" / "welcome").rename(tree / "live" / "dev" / "greeting")
+        """A unit is an instance of the module of its name, so both are renamed."""
+        for parent in ("live/dev", "live/prod", "modules"):
+            (tree / parent / "welcome").rename(tree / parent / "greeting")
 
     pull, run = planned(town, "renamed", rename)
     assert run.jobs["plan"] == "failure"
     assert "terragrunt state push" in plan_comment(town, pull)
     assert "to destroy" not in plan_comment(town, pull)
+
+
+@pytest.mark.long
+def test_a_new_unit_that_the_roles_were_not_made_for_is_refused_with_what_to_do(town: World) -> None:
+    def another(tree: Path) -> None:
+        for parent in ("live/dev", "modules"):
+            shutil.copytree(tree / parent / "welcome", tree / parent / "another")
+
+    pull, run = planned(town, "another", another)
+    assert run.jobs["plan"] == "failure"
+    assert "make bootstrap ENV=dev" in plan_comment(town, pull)
 
 
 @pytest.mark.long
