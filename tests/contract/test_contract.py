@@ -104,7 +104,7 @@ def test_a_breach_is_found(breach: str, running: Service) -> None:
 @pytest.mark.parametrize(
     ("name", "wrong"),
     [
-        ("a message of emoji in JSON", {"S": "another"}),
+        ("a message of emoji in JSON, in UTF-8 and not escaped", {"S": "another"}),
         ("a message of emoji on the page", {"S": "another"}),
         ("an item with a message that is a number is unusable", {"S": "a good one"}),
     ],

@@ -143,8 +143,19 @@ def test_a_server_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
         assert seen == []
 
 
-def test_without_an_endpoint_the_function_calls_its_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real address is not called: what would be connected to is only recorded."""
+@pytest.mark.parametrize(
+    ("endpoint", "address"),
+    [
+        ("", (b"dynamodb.eu-west-1.amazonaws.com", 443)),
+        ("http://dynamodb.test", (b"dynamodb.test", 80)),
+        ("https://dynamodb.test/path", (b"dynamodb.test", 443)),
+        ("http://dynamodb.test:8000/", (b"dynamodb.test", 8000)),
+    ],
+)
+def test_an_endpoint_is_called_and_without_one_the_region(
+    endpoint: str, address: tuple[bytes, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No address is really called: what would be connected to is only recorded."""
     called = []
 
     def refuse(address: tuple[bytes, int], *_: object, **__: object) -> None:
@@ -152,8 +163,8 @@ def test_without_an_endpoint_the_function_calls_its_region(monkeypatch: pytest.M
         raise ConnectionRefusedError
 
     monkeypatch.setattr("socket.create_connection", refuse)
-    with loaded({"AWS_REGION": "eu-west-1"}):
-        assert called == [(b"dynamodb.eu-west-1.amazonaws.com", 443)]
+    with loaded({"AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "eu-west-1"}):
+        assert called == [address]
 
 
 def test_the_connection_is_opened_by_the_cold_start() -> None:

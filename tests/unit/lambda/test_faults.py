@@ -204,6 +204,13 @@ def test_an_answer_in_small_pieces_is_read(running: Service) -> None:
     assert json.loads(running.send()["body"]) == {"message": "Hello"}
 
 
+def test_bytes_after_the_end_of_an_answer_are_ignored(running: Service) -> None:
+    running.table.faults = [raw(response(200, ITEM + b"\r\n", length=len(ITEM)))]
+
+    assert json.loads(running.send()["body"]) == {"message": "Hello"}
+    assert len(running.table.calls) == 1
+
+
 def test_a_kept_connection_that_was_closed_meanwhile_goes_unnoticed(running: Service) -> None:
     """As after a freeze: DynamoDB closed the connection while nobody looked."""
     running.table.faults = [answer(200, json.loads(ITEM), close=True)]
@@ -214,15 +221,19 @@ def test_a_kept_connection_that_was_closed_meanwhile_goes_unnoticed(running: Ser
     assert running.table.connections == 2
 
 
-def test_a_connection_idle_for_long_is_not_used_again(running: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("idle", "connections"), [(59.9, 1), (60.1, 2)])
+def test_a_connection_idle_for_a_minute_is_not_used_again(
+    idle: float, connections: int, running: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As after a restored snapshot: the monotonic clock stood still, and the connection is dead without a sign."""
-    running.send()
     now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + running.handler.dynamodb.IDLE_SECONDS + 1)
+    monkeypatch.setattr(time, "time", lambda: now)
+    running.send()
+    now += idle
 
     running.send({"headers": {"cache-control": "no-cache"}})
 
-    assert running.table.connections == 2
+    assert running.table.connections == connections
 
 
 @pytest.mark.parametrize(
