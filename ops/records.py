@@ -42,7 +42,10 @@ class NotAllowed(OpsError):
 
 
 def get(env: Environment, key: str) -> bytes | None:
-    """An object of the state bucket, None if there is none. Raises NotAllowed without access, OpsError without bucket."""
+    """An object of the state bucket, None if there is none.
+
+    Raises NotAllowed without access, OpsError without a bucket.
+    """
     try:
         body: bytes = env.client("s3").get_object(Bucket=env.state_bucket, Key=key)["Body"].read()
     except ClientError as error:
