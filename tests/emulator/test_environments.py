@@ -219,7 +219,7 @@ class TestEnd:
         for command in ("down", "up"):
             done = ops(command)
             assert done.returncode == 0, done.stderr
-        assert httpx.get(service_url(emulators.dev)).json() == {"message": said}
+        assert httpx.get(service_url(emulators.dev), timeout=30).json() == {"message": said}
 
     def test_destroy_leaves_what_is_protected(self, up: object, emulators: Emulators) -> None:
         done = ops("destroy", "--yes")

@@ -83,20 +83,20 @@ def _wait(url: str) -> None:
 @pytest.fixture
 def running(proxy: str, emulators: Emulators) -> Iterator[Service]:
     """The function with the credentials of the emulator's root, after a cold start without faults."""
-    httpx.post(f"{proxy}/_microburst/rules", json=[]).raise_for_status()
-    httpx.delete(f"{proxy}/_microburst/fired").raise_for_status()
+    httpx.post(f"{proxy}/_microburst/rules", json=[], timeout=PATIENCE).raise_for_status()
+    httpx.delete(f"{proxy}/_microburst/fired", timeout=PATIENCE).raise_for_status()
     with loaded(_environ(proxy, emulators.dev)) as handler:
         yield Service(handler, Table())
 
 
 def fail(proxy: str, name: str) -> None:
     rule = {"service": "dynamodb", "operation": "GetItem", **RULES[name]}
-    httpx.post(f"{proxy}/_microburst/rules", json=[rule]).raise_for_status()
+    httpx.post(f"{proxy}/_microburst/rules", json=[rule], timeout=PATIENCE).raise_for_status()
 
 
 def fired(proxy: str) -> int:
     """How many requests the proxy has failed."""
-    return len(httpx.get(f"{proxy}/_microburst/fired").json())
+    return len(httpx.get(f"{proxy}/_microburst/fired", timeout=PATIENCE).json())
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -132,7 +132,7 @@ def test_the_last_good_message_outlives_a_fault(name: str, running: Service, pro
 def test_what_may_pass_is_tried_again(name: str, running: Service, proxy: str) -> None:
     """Given a fault that happens once, when the message is read, then the client does not notice."""
     rule = {"service": "dynamodb", "operation": "GetItem", **RULES[name], "times": 1}
-    httpx.post(f"{proxy}/_microburst/rules", json=[rule]).raise_for_status()
+    httpx.post(f"{proxy}/_microburst/rules", json=[rule], timeout=PATIENCE).raise_for_status()
 
     assert json.loads(running.send()["body"]) == {"message": "Hello"}
     assert fired(proxy) == 1

@@ -40,6 +40,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
     for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "clone"]):
         subprocess.run([*git, *arguments], cwd=copy, check=True)
     variables = {key: value for key, value in os.environ.items() if key not in ("WELCOME_LOCAL_DIR", "WELCOME_ROOT")}
+    variables |= {
+        f"GIT_{who}_{what}": "test@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
     variables |= {f"WELCOME_PORT_{name}": str(free_port()) for name in ("dev", "prod", "stage")}
     yield copy, variables
     subprocess.run(["make", "-s", "clean"], cwd=copy, env=variables, check=True)

@@ -81,15 +81,15 @@ def test_a_release_through_a_fault_is_finished_or_put_back(stage: Stage, disturb
     # Given one kind of call that goes wrong in one way
     call, fault = drill.split()
     rule = {**CALLS[call], **FAULTS[fault]}
-    httpx.post(f"{disturbed}/_microburst/rules", json=[rule]).raise_for_status()
-    httpx.delete(f"{disturbed}/_microburst/fired")
+    httpx.post(f"{disturbed}/_microburst/rules", json=[rule], timeout=30).raise_for_status()
+    httpx.delete(f"{disturbed}/_microburst/fired", timeout=30)
     package, before, version = variant(next(numbers)), stage.alias(), stage.version()
     # When code is released
     start = time.monotonic()
     ended = release(stage.through(disturbed), package)
     seconds = time.monotonic() - start
     # Then the fault was met, and the release is finished or taken back, soon, and says which
-    assert httpx.get(f"{disturbed}/_microburst/fired").json(), "the fault never fired"
+    assert httpx.get(f"{disturbed}/_microburst/fired", timeout=30).json(), "the fault never fired"
     assert seconds < BOUND
     if isinstance(ended, Outcome):
         assert stage.version().code_sha256 == code_sha256(package)
