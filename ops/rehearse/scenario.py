@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from tests.pipeline.harness.world import Event, World
 
 
+# Answers 200, and breaks nearly everything else that the contract promises.
 BROKEN = """
 
 def handler(event: object, context: object) -> object:  # type: ignore[no-redef]
-    return {"statusCode": 500}
+    return {"statusCode": 200, "body": "Welcome!"}
 """
 
 

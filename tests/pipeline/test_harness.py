@@ -10,6 +10,8 @@ from typing import Any
 import jwt
 import pytest
 
+from ops.paths import ROOT
+from tests.pipeline.harness import act
 from tests.pipeline.harness.github import BODY_LIMIT, GitHub, Token
 from tests.pipeline.harness.oidc import ISSUER, Issuer, Refused
 from tests.pipeline.harness.web import Request, serve
@@ -182,3 +184,24 @@ def test_a_workflow_starts_on_its_branches_only(workflow: Workflow) -> None:
     assert workflow.starts_on("pull_request", "dev")
     assert not workflow.starts_on("pull_request", "main")
     assert not workflow.starts_on("push", "dev")
+
+
+def test_a_real_action_takes_the_place_of_its_stand_in_and_the_others_keep_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given ACTIONS_DIR with one checkout, then that action is the real one."""
+    (tmp_path / "actions" / "checkout").mkdir(parents=True)
+    monkeypatch.setenv("ACTIONS_DIR", str(tmp_path))
+    found = dict(each.split("=", 1) for each in act.actions(ROOT) if "=" in each)
+    places = {name.partition("@")[0]: Path(place) for name, place in found.items()}
+    assert places.pop("actions/checkout") == tmp_path / "actions" / "checkout"
+    assert places
+    assert all(place == act.ACTIONS / name for name, place in places.items())
+
+
+def test_a_runner_gets_nothing_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of the user")
+    monkeypatch.setenv("GITHUB_TOKEN", "of the user")
+    variables = act.environment(tmp_path)
+    assert "of the user" not in variables.values()
+    assert variables["HOME"] == str(tmp_path / "home")

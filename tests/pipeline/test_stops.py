@@ -1,6 +1,7 @@
 """Given the real workflow files, when something is not as it was reviewed, then nothing is applied, and it is said.
 
-The decisions themselves have their tests in tests/emulator; here the jobs make them, with their roles and their tokens.
+The decisions themselves have their tests in tests/emulator (all of them in `make test`); here the jobs make them, with
+their roles and their tokens. `make test-pipeline-full` runs the long ones, too.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def test_a_tampered_plan_file_is_not_applied(
     assert "as reviewed: nothing was applied" in run.text
 
 
+@pytest.mark.long
 def test_a_tampered_manifest_is_not_believed(
     town: World, dev: Environment, reviewed: Reviewed, tampered: Callable[[str, bytes], Run]
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_tampered_manifest_is_not_believed(
     assert "is not the one that was reviewed" in run.text
 
 
+@pytest.mark.long
 def test_the_record_of_another_pull_request_is_not_used(
     town: World, dev: Environment, reviewed: Reviewed, tampered: Callable[[str, bytes], Run]
 ) -> None:
