@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -272,6 +273,10 @@ class World:
 
     def _permissions(self, running: _Running) -> Mapping[str, str]:
         """Of all jobs that run now: what they have in common, and only reading for a fork."""
+        # A job can be faster than the reading of act's log, which says that it began.
+        end = time.monotonic() + 5
+        while not running.run.running and time.monotonic() < end:
+            time.sleep(0.01)
         each = [running.workflow.permissions(running.run.ids[job]) for job in running.run.running]
         common = set.intersection(*(set(one.items()) for one in each)) if each else set()
         return {name: "read" if running.event.fork else level for name, level in common}
