@@ -15,7 +15,7 @@ import pytest
 from tests.service_stage import Fault, Service, Table, answer, loaded, response, service
 
 ATTEMPT = 0.3  # seconds: where a drill waits for the timeout, it is shortened
-WAITING = ("silence", "slow headers", "slow body")
+WAITING = ("silence", "slow headers", "slow body", "not HTTP")
 BOUND = 2.0  # two attempts, and what a busy machine adds; no fault may hold a request for longer
 ITEM = json.dumps({"Item": {"message": {"S": "Hello"}}}).encode()
 HTML = "<html><body>502 Bad Gateway</body></html>"
@@ -154,7 +154,7 @@ def test_the_last_good_message_outlives_a_fault(name: str, short: Service) -> No
     assert stale["statusCode"] == 200
     assert stale["body"] == first["body"]
     assert stale["headers"]["ETag"] == first["headers"]["ETag"]
-    assert stale["headers"]["Age"] == "0"
+    assert 0 <= int(stale["headers"]["Age"]) <= BOUND
     assert stale["headers"]["Warning"] == '110 - "Response is Stale"'
     fresh = short.send({"headers": {"cache-control": "no-cache"}})
     assert "Warning" not in fresh["headers"]
