@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from ops import terragrunt
-from ops.emulator.scratch import free_port, scratch
+from ops.emulator.scratch import copy_tree, free_port, scratch
 from ops.environments import Environment
-from ops.paths import ROOT
 
 __all__ = ["Emulators", "copy_tree", "free_port", "start_emulators"]
 
@@ -26,18 +23,6 @@ for _name in list(os.environ):
     if _name.startswith(_FOREIGN) and _name not in ("WELCOME_CACHE_DIR", "WELCOME_ENGINE"):
         del os.environ[_name]
 os.environ["TARGET"] = "local"
-
-
-def copy_tree(destination: Path) -> Path:
-    """A copy of what Terragrunt reads, as a git repository of its own: tests may edit it."""
-    destination.mkdir(parents=True)
-    shutil.copy2(ROOT / "terragrunt.hcl", destination)
-    for directory in ("live", "modules"):
-        shutil.copytree(ROOT / directory, destination / directory)
-    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
-        subprocess.run([*git, *arguments], cwd=destination, check=True)
-    return destination
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 from ops import terragrunt
 from ops.emulator import process
 from ops.environments import Environment, environments
+from ops.paths import ROOT
 
 
 def free_port() -> int:
@@ -25,6 +28,18 @@ def free_port() -> int:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def copy_tree(destination: Path) -> Path:
+    """A copy of what Terragrunt reads, as it is in this checkout, in a git repository of its own that may be edited."""
+    destination.mkdir(parents=True)
+    shutil.copy2(ROOT / "terragrunt.hcl", destination)
+    for directory in ("live", "modules"):
+        shutil.copytree(ROOT / directory, destination / directory)
+    git = ["git", "-c", "user.name=ops", "-c", "user.email=ops@example.org", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "copy"]):
+        subprocess.run([*git, *arguments], cwd=destination, check=True)
+    return destination
 
 
 @contextlib.contextmanager

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,11 +13,10 @@ from rich.table import Table
 
 from ops import terragrunt
 from ops.console import log, out, step
-from ops.emulator.scratch import scratch
+from ops.emulator.scratch import copy_tree, scratch
 from ops.environments import selected
 from ops.errors import OpsError
 from ops.identity import announce
-from ops.paths import ROOT
 from ops.policy import access, usage
 from ops.policy.access import ROLES, Role
 from ops.policy.lifecycle import Life
@@ -54,7 +51,7 @@ def policy(name: str | None, record: bool, as_json: bool) -> None:
 
 def _recorded(name: str | None, directory: Path, *, quiet: bool) -> dict[str, dict[str, dict[str, list[str]]]]:
     """Make an account, live in it, and report on the roles of one environment (default: the first)."""
-    os.environ["WELCOME_ROOT"] = str(_copy(directory / "tree"))
+    os.environ["WELCOME_ROOT"] = str(copy_tree(directory / "tree"))
     os.environ["AUTHORIZATION_LOG"] = str(directory / "authorizations")
     env_name = selected(name)[0].name
     with scratch(directory / "local") as environments:
@@ -83,18 +80,6 @@ def _recorded(name: str | None, directory: Path, *, quiet: bool) -> dict[str, di
 def _all(life: Life) -> Iterator[str]:
     yield from life.begin()
     yield from life.go_on()
-
-
-def _copy(destination: Path) -> Path:
-    """What Terragrunt reads, as it is in this checkout, in a repository of its own: the life makes commits."""
-    destination.mkdir()
-    shutil.copy2(ROOT / "terragrunt.hcl", destination)
-    for directory in ("live", "modules"):
-        shutil.copytree(ROOT / directory, destination / directory)
-    git = ["git", "-c", "user.name=ops", "-c", "user.email=ops@example.org", "-c", "commit.gpgsign=false"]
-    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "as it is"]):
-        subprocess.run([*git, *arguments], cwd=destination, check=True)
-    return destination
 
 
 def _table(roles: _Roles) -> dict[str, dict[str, list[str]]]:
